@@ -1,0 +1,1 @@
+"""Types, plan, statistics and result store: no MPI, no GPU, no numba."""

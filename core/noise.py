@@ -1,0 +1,77 @@
+"""How busy the node was besides us: pressure, steal, foreign CPU time, context switches.
+
+Two snapshots bracket a launch; `between` turns them into shares. What cannot be read is left out, never 0.
+"""
+
+import os
+import re
+import resource
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from clustermark.core.environment import read_text
+
+# Shares of the node's CPU time above which a run is labelled; below, ordinary daemons stay unmentioned.
+FOREIGN_CPU_LIMIT = 0.05
+STEAL_LIMIT = 0.02
+
+
+def snapshot() -> dict[str, float]:
+    """Counters of this node and of this process, in seconds or counts since boot or start."""
+    tick = os.sysconf("SC_CLK_TCK")
+    now: dict[str, float] = {"time": time.monotonic(), "load_1min": os.getloadavg()[0]}
+    cpu = read_text("/proc/stat").split("\n", 1)[0].split()[1:9]
+    if len(cpu) == 8:
+        user, nice, system, idle, iowait, irq, softirq, steal = (int(field) / tick for field in cpu)
+        now |= {"busy": user + nice + system + irq + softirq, "idle": idle + iowait, "steal": steal}
+    pressure = re.search(r"some .*total=(\d+)", read_text("/proc/pressure/cpu"))
+    if pressure:
+        now["pressure"] = int(pressure.group(1)) / 1e6
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    now |= {"own": usage.ru_utime + usage.ru_stime, "involuntary_switches": float(usage.ru_nivcsw)}
+    frequency = re.search(r"cpu MHz\s*:\s*([\d.]+)", read_text("/proc/cpuinfo"))
+    if frequency:
+        now["cpu_mhz"] = float(frequency.group(1))
+    return now
+
+
+def between(before: Mapping[str, float], after: Mapping[str, float], own_seconds: float) -> dict[str, float]:
+    """Shares of one node's CPU time between two snapshots.
+
+    Parameters
+    ----------
+    before, after : of the same node
+    own_seconds : [s] CPU time that all ranks on the node used in between
+
+    Returns
+    -------
+    dict : "seconds", and where readable "foreign_cpu" and "steal" (of all CPU time, 0 … 1) and "pressure"
+        (share of the time in which some task waited for a CPU)
+    """
+    seconds = after["time"] - before["time"]
+    shares = {"seconds": seconds}
+    if "busy" in before and "busy" in after:
+        busy, idle, steal = (after[key] - before[key] for key in ("busy", "idle", "steal"))
+        total = busy + idle + steal
+        if total > 0:
+            shares["foreign_cpu"] = max(0.0, (busy - own_seconds) / total)
+            shares["steal"] = max(0.0, steal / total)
+    if "pressure" in before and "pressure" in after and seconds > 0:
+        shares["pressure"] = (after["pressure"] - before["pressure"]) / seconds
+    return shares
+
+
+def labels(shares: Mapping[str, float]) -> tuple[str, ...]:
+    """The conditions that a reader must see: "noisy machine: …" or nothing."""
+    found = []
+    if shares.get("foreign_cpu", 0.0) > FOREIGN_CPU_LIMIT:
+        found.append(f"noisy machine: other programs used {shares['foreign_cpu']:.0%} of the CPU time")
+    if shares.get("steal", 0.0) > STEAL_LIMIT:
+        found.append(f"noisy machine: the hypervisor took {shares['steal']:.0%} of the CPU time")
+    return tuple(found)
+
+
+def report(shares: Mapping[str, float]) -> dict[str, Any]:
+    """The shares rounded for the file."""
+    return {key: round(value, 4) for key, value in shares.items()}

@@ -1,0 +1,289 @@
+"""Suite → cases → jobs: the matrix expanded, every impossible combination refused with its reason."""
+
+import itertools
+import random
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from clustermark.core.case import Case
+from clustermark.core.errors import UsageError, nearest
+from clustermark.core.precision import PRECISIONS
+from clustermark.core.suite import Block, Sampling, Suite
+from clustermark.core.units import parse_bytes
+from clustermark.core.workload import Param, ParamValue, Workload
+
+MOST_CASES = 100_000
+SELF = "self"
+_DEFAULT_AXES: dict[str, tuple[Any, ...]] = {
+    "precision": ("fp64",),
+    "device": ("cpu",),
+    "transport": ("mpi",),
+    "fabric": ("shm",),
+    "ranks": (1,),
+    "ranks_per_node": (0,),
+    "threads": (1,),
+}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the place of the launch offers; every reason is "" for usable or the end of a sentence.
+
+    Attributes
+    ----------
+    devices : device name → reason
+    fabrics : fabric name → reason
+    fabric_aliases : what suites write ("tcp") → the row of the MPI at hand ("ompi-tcp")
+    transports : transport name → refuse(ranks, precision, device) -> reason
+    """
+
+    devices: Mapping[str, str]
+    fabrics: Mapping[str, str]
+    fabric_aliases: Mapping[str, str]
+    transports: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One MPI launch: the shape, and the cases it runs in this order (indices into Plan.cases)."""
+
+    launch: int
+    ranks: int
+    ranks_per_node: int
+    threads: int
+    fabric: str
+    cases: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a run will do; `to_dict` is plain JSON and `from_dict` takes it back.
+
+    Attributes
+    ----------
+    suite, summary : name and one line
+    cases : every case that will run
+    skipped : (case, reason) of each impossible combination
+    jobs : launches, in the random order in which they run
+    launches, seed, sampling : as the suite or the flags say
+    merged : how many combinations named a case that was already there
+    """
+
+    suite: str
+    summary: str
+    cases: tuple[Case, ...]
+    skipped: tuple[tuple[Case, str], ...]
+    jobs: tuple[Job, ...]
+    launches: int
+    seed: int
+    sampling: Sampling
+    merged: int = 0
+    notes: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {
+            "suite": self.suite,
+            "summary": self.summary,
+            "cases": [case.to_dict() for case in self.cases],
+            "skipped": [[case.to_dict(), reason] for case, reason in self.skipped],
+            "jobs": [asdict(job) | {"cases": list(job.cases)} for job in self.jobs],
+            "launches": self.launches,
+            "seed": self.seed,
+            "sampling": asdict(self.sampling),
+            "merged": self.merged,
+            "notes": list(self.notes),
+        }
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> "Plan":
+        """The plan that `to_dict` wrote; KeyError, TypeError or ValueError for anything else."""
+        return Plan(
+            suite=data["suite"],
+            summary=data["summary"],
+            cases=tuple(Case.from_dict(case) for case in data["cases"]),
+            skipped=tuple((Case.from_dict(case), str(reason)) for case, reason in data["skipped"]),
+            jobs=tuple(Job(**{**job, "cases": tuple(job["cases"])}) for job in data["jobs"]),
+            launches=data["launches"],
+            seed=data["seed"],
+            sampling=Sampling(**data["sampling"]),
+            merged=data["merged"],
+            notes=tuple(data["notes"]),
+        )
+
+
+def make_plan(suite: Suite, workloads: Mapping[str, Workload], machine: Machine) -> Plan:
+    """Expand the matrix of a suite.
+
+    Parameters
+    ----------
+    suite : checked for its form; `suite.overrides` replace axes and parameters of every block
+    workloads : the tables of benchmarks and apps
+    machine : what is usable here
+
+    Returns
+    -------
+    Plan : `cases` can run here; the others are in `skipped` with their reason
+
+    Raises
+    ------
+    UsageError : an unknown name or parameter, a value of the wrong kind, over 100,000 cases
+    """
+    _check_overrides(suite, workloads)
+    cases: dict[str, Case] = {}
+    skipped: dict[str, tuple[Case, str]] = {}
+    merged = 0
+    for block in suite.blocks:
+        workload = _named(block.workload, workloads, f"{block.where}: workload")
+        for case in _expand(block, suite, workload, machine):
+            if case.id in cases or case.id in skipped:
+                merged += 1
+                continue
+            reason = _refusal(case, workload, machine)
+            if reason:
+                skipped[case.id] = (case, reason)
+            else:
+                cases[case.id] = case
+            if len(cases) + len(skipped) + merged > MOST_CASES:
+                raise UsageError(f"suite {suite.name}: has more than {MOST_CASES} cases; split it")
+    kept = tuple(cases.values())
+    jobs = _jobs(kept, suite.launches, suite.seed)
+    return Plan(
+        suite.name,
+        suite.summary,
+        kept,
+        tuple(skipped.values()),
+        jobs,
+        suite.launches,
+        suite.seed,
+        suite.sampling,
+        merged,
+    )
+
+
+def _named(name: str, table: Mapping[str, Any], where: str) -> Any:
+    if name not in table:
+        raise UsageError(f"{where}: '{name}' is not known{nearest(name, table)}; `clustermark list` shows all")
+    return table[name]
+
+
+def _check_overrides(suite: Suite, workloads: Mapping[str, Workload]) -> None:
+    used = [workloads[b.workload] for b in suite.blocks if b.workload in workloads]
+    known = {param.name for workload in used for param in workload.params} | set(_DEFAULT_AXES)
+    for key in suite.overrides:
+        if key not in known:
+            raise UsageError(f"--set {key}: no workload of suite {suite.name} has this parameter{nearest(key, known)}")
+
+
+def _expand(block: Block, suite: Suite, workload: Workload, machine: Machine) -> list[Case]:
+    given = {**block.params, **{k: v for k, v in suite.overrides.items() if workload.param(k)}}
+    for key in given:
+        if workload.param(key) is None:
+            known = [param.name for param in workload.params]
+            raise UsageError(
+                f"{block.where}: workload '{workload.name}' has no parameter '{key}'{nearest(key, known)}; "
+                f"`clustermark describe {workload.name}` shows them"
+            )
+    columns = {
+        p.name: [_typed(v, p, f"{block.where}: params.{p.name}") for v in given.get(p.name, (p.default,))]
+        for p in workload.params
+    }
+    axes = {**_DEFAULT_AXES, **block.axes, **{k: v for k, v in suite.overrides.items() if k in _DEFAULT_AXES}}
+    names = {"precision": PRECISIONS, "device": machine.devices, "transport": machine.transports}
+    for axis, table in names.items():
+        for value in axes[axis]:
+            _named(value, table, f"{block.where}: {axis}")
+    fabrics = [_fabric(value, machine, block.where) for value in axes["fabric"]]
+    size = 1
+    for values in (*axes.values(), *columns.values()):
+        size *= len(values)
+    if size > MOST_CASES:
+        raise UsageError(f"{block.where}: has {size} cases, more than {MOST_CASES}; split it")
+    shapes = itertools.product(
+        axes["ranks"], axes["ranks_per_node"], axes["threads"], axes["device"], axes["transport"], fabrics
+    )
+    points = [dict(zip(columns, values, strict=True)) for values in itertools.product(*columns.values())]
+    return [
+        Case(
+            workload=workload.name,
+            version=workload.version,
+            params=params,
+            precision=precision,
+            device=device,
+            transport=transport,
+            fabric=SELF if ranks == 1 else fabric,
+            ranks=ranks,
+            ranks_per_node=min(per_node, ranks) or ranks,
+            threads=threads,
+            seed=suite.seed,
+        )
+        for ranks, per_node, threads, device, transport, fabric in shapes
+        for precision in axes["precision"]
+        for params in points
+    ]
+
+
+def _fabric(name: str, machine: Machine, where: str) -> str:
+    if name == SELF or name in machine.fabrics:
+        return name
+    _named(name, {**machine.fabrics, **machine.fabric_aliases}, f"{where}: fabric")
+    return machine.fabric_aliases[name]
+
+
+def _typed(value: Any, param: Param, where: str) -> ParamValue:
+    wanted = type(param.default)
+    if wanted is int and param.unit == "B" and isinstance(value, str):
+        value = parse_bytes(value, where)
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not wanted:
+        example = f"{param.default!r}".lower() if wanted is bool else repr(param.default)
+        raise UsageError(f"{where}: is {value!r:.60}, expected a value such as {example}")
+    problem = param.check(value)
+    if problem:
+        raise UsageError(f"{where}: is {value!r:.60}, {problem}")
+    return value
+
+
+def _refusal(case: Case, workload: Workload, machine: Machine) -> str:
+    if case.device not in workload.devices:
+        return f"workload '{case.workload}' has no {case.device} version; it runs on {_listed(workload.devices)}"
+    if case.precision not in workload.precisions:
+        return (
+            f"workload '{case.workload}' has no {case.precision} on {case.device}; "
+            f"it knows {_listed(workload.precisions)}"
+        )
+    if case.transport not in workload.transports:
+        return f"workload '{case.workload}' has no {case.transport} version; it knows {_listed(workload.transports)}"
+    reason = machine.devices[case.device]
+    if reason:
+        return f"device '{case.device}' {reason}"
+    reason = machine.transports[case.transport](case.ranks, case.precision, case.device)
+    if reason:
+        return f"transport '{case.transport}' {reason}"
+    if case.fabric != SELF and machine.fabrics[case.fabric]:
+        return f"fabric '{case.fabric}' {machine.fabrics[case.fabric]}"
+    return workload.refuse(case)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names)
+
+
+def _jobs(cases: tuple[Case, ...], launches: int, seed: int) -> tuple[Job, ...]:
+    """One job per launch shape and launch; jobs and the cases inside them in an order drawn from the seed."""
+    shapes: dict[tuple[int, int, int, str], list[int]] = {}
+    for index, case in enumerate(cases):
+        shapes.setdefault((case.ranks, case.ranks_per_node, case.threads, case.fabric), []).append(index)
+    order = random.Random(seed)
+    jobs: list[Job] = []
+    for launch in range(launches):
+        round_of_jobs = []
+        for (ranks, per_node, threads, fabric), indices in shapes.items():
+            shuffled = list(indices)
+            order.shuffle(shuffled)
+            round_of_jobs.append(Job(launch, ranks, per_node, threads, fabric, tuple(shuffled)))
+        order.shuffle(round_of_jobs)
+        jobs += round_of_jobs
+    return tuple(jobs)

@@ -1,0 +1,261 @@
+"""The folder of a run: plan.json, journal.jsonl, cases/*.h5, ranks/, and at the end run.h5.
+
+Case files and journal are the truth while a run goes on; run.h5 is assembled from them, whole, at any time.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from clustermark import __version__
+from clustermark.core.case import canonical_json
+from clustermark.core.errors import ClustermarkError, ResultFileError, UsageError
+from clustermark.core.files import atomic_write, cannot_write
+from clustermark.core.journal import Event, Journal, read_journal
+from clustermark.core.plan import Plan
+from clustermark.core.result import Result
+from clustermark.core.store import FORMAT, SCHEMA_VERSION, fill_case, image, read_case, write_case, write_text
+from clustermark.core.summary import Row, summarise
+
+
+def utc_now() -> str:
+    """ISO 8601 in UTC to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class RunDirectory:
+    """One run on the disk."""
+
+    def __init__(self, path: Path, plan: Plan, created_utc: str) -> None:
+        """Use `create` or `open`."""
+        self.path = path
+        self.plan = plan
+        self.created_utc = created_utc
+        self.index = {case.id: number for number, case in enumerate(plan.cases)}
+        self._lock: int | None = None
+
+    @property
+    def run_id(self) -> str:
+        """Name of the folder."""
+        return self.path.name
+
+    @property
+    def journal_path(self) -> Path:
+        """journal.jsonl"""
+        return self.path / "journal.jsonl"
+
+    @property
+    def run_file(self) -> Path:
+        """run.h5"""
+        return self.path / "run.h5"
+
+    def case_path(self, index: int, launch: int) -> Path:
+        """cases/<number in the plan>.<launch>.h5"""
+        return self.path / "cases" / f"{index:06d}.{launch}.h5"
+
+    @staticmethod
+    def create(root: Path, plan: Plan) -> "RunDirectory":
+        """A new folder under `root`, its name from time, suite and chance. Raises StoreError."""
+        created = utc_now()
+        name = "".join(c if c.isalnum() or c in "-_" else "-" for c in plan.suite)[:40]
+        path = root / f"{created.replace(':', '').replace('-', '')}-{name}-{secrets.token_hex(3)}"
+        try:
+            path.mkdir(parents=True)
+            (path / "cases").mkdir()
+            (path / "ranks").mkdir()
+        except OSError as error:
+            raise cannot_write(path, error) from error
+        text = json.dumps({"schema_version": SCHEMA_VERSION, "created_utc": created, "plan": plan.to_dict()}, indent=1)
+        atomic_write(path / "plan.json", text.encode())
+        return RunDirectory(path, plan, created)
+
+    @staticmethod
+    def open(path: Path) -> "RunDirectory":
+        """An existing folder. Raises UsageError: no run there, or its plan is damaged or newer."""
+        try:
+            data = json.loads((path / "plan.json").read_bytes())
+            version = int(data["schema_version"])
+            if version > SCHEMA_VERSION:
+                raise UsageError(f"{path}: was planned by a newer clustermark (schema {version}); install that one")
+            return RunDirectory(path.resolve(), Plan.from_dict(data["plan"]), str(data["created_utc"]))
+        except OSError:
+            raise UsageError(f"{path}: holds no run (no readable plan.json); give a folder under results/") from None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise UsageError(
+                f"{path}/plan.json: is damaged ({type(error).__name__}); its finished cases stay readable in cases/"
+            ) from error
+
+    def lock(self) -> int:
+        """Hold the run for this process until it ends; returns the descriptor, to be inherited by mpirun.
+
+        Raises
+        ------
+        UsageError : another process runs it
+        StoreError : the lock file cannot be made
+        """
+        try:
+            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise cannot_write(self.path / "lock", error) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise UsageError(f"run {self.run_id}: is still running; wait for it or end it, then resume") from None
+        except OSError:
+            pass  # a file system without locks: the run goes on unguarded
+        self._lock = descriptor
+        return descriptor
+
+    def unlock(self) -> None:
+        """Let go of the run."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def record(self, journal: Journal, result: Result) -> None:
+        """Case file first, then the journal line that announces it. Raises StoreError."""
+        index = self.index[result.case.id]
+        file = None
+        if result.measurement is not None:
+            target = self.case_path(index, result.launch)
+            write_case(target, result)
+            file = str(target.relative_to(self.path))
+        header = result.header()
+        journal.append({"event": "done", "case": index, "launch": result.launch, "file": file, "result": header})
+
+    def finished(self) -> dict[tuple[int, int], Result]:
+        """(case number, launch) → result, without samples, of all that the journal calls done."""
+        return _finished(read_journal(self.journal_path), len(self.plan.cases))
+
+    def assemble(self) -> list[Row]:
+        """Write run.h5 from plan, journal and case files; returns its rows. Raises StoreError."""
+        events = read_journal(self.journal_path)
+        finished = _finished(events, len(self.plan.cases))
+        environments = {e["fingerprint"]: e["environment"] for e in events if _is_environment(e)}
+        groups: list[tuple[int, list[Result], Row]] = []
+        skipped = [
+            Result(case, -1, "skipped", reason, started_utc=self.created_utc) for case, reason in self.plan.skipped
+        ]
+        for number, case in enumerate(self.plan.cases):
+            results = [
+                self._with_samples(number, launch, finished[number, launch])
+                for launch in range(self.plan.launches)
+                if (number, launch) in finished
+            ]
+            if results:
+                groups.append((number, results, summarise(case, results, self.plan.launches)))
+        for offset, result in enumerate(skipped):
+            groups.append((len(self.plan.cases) + offset, [result], summarise(result.case, [result], 0)))
+        complete = len(finished) == len(self.plan.cases) * self.plan.launches
+        write_run(self.run_file, self, groups, environments, complete)
+        return [row for _, _, row in groups]
+
+    def _with_samples(self, number: int, launch: int, result: Result) -> Result:
+        path = self.case_path(number, launch)
+        if result.status not in ("ok", "wrong"):
+            return result
+        try:
+            return read_case(path)
+        except ResultFileError as error:
+            return Result(result.case, launch, "failed", str(error), started_utc=result.started_utc)
+
+
+def _is_environment(event: Event) -> bool:
+    return event["event"] == "environment" and isinstance(event.get("fingerprint"), str) and "environment" in event
+
+
+def _finished(events: list[Event], cases: int) -> dict[tuple[int, int], Result]:
+    done: dict[tuple[int, int], Result] = {}
+    for event in events:
+        if event["event"] != "done":
+            continue
+        try:
+            key = int(event["case"]), int(event["launch"])
+            result = Result.from_header(event["result"])
+        except (KeyError, TypeError, ValueError):
+            continue  # a foreign line: what it announced is run again
+        if 0 <= key[0] < cases:
+            done[key] = result
+    return done
+
+
+def write_run(
+    path: Path,
+    run: RunDirectory,
+    groups: list[tuple[int, list[Result], Row]],
+    environments: Mapping[str, Any],
+    complete: bool,
+) -> None:
+    """run.h5, whole or not at all. Raises StoreError."""
+    plan_text = canonical_json(run.plan.to_dict())
+
+    def fill(file: h5py.File) -> None:
+        import hashlib
+
+        file.attrs.update(
+            {
+                "format": FORMAT,
+                "schema_version": SCHEMA_VERSION,
+                "run_id": run.run_id,
+                "suite": run.plan.suite,
+                "created_utc": run.created_utc,
+                "writer": f"clustermark {__version__}",
+                "status": "complete" if complete else "partial",
+                "plan_hash": hashlib.sha256(plan_text.encode()).hexdigest(),
+            }
+        )
+        write_text(file, "plan/json", plan_text)
+        _fill_environment(file.create_group("environment"), environments)
+        cases = file.create_group("cases", track_order=True)
+        for number, results, row in groups:
+            fill_case(cases.create_group(f"{number:06d}", track_order=True), results, row)
+        rows = [row for _, _, row in groups]
+        _fill_summary(file.create_group("summary"), groups)
+        write_text(file, "overview/json", json.dumps([row.to_dict() for row in rows]))
+
+    try:
+        data = image(fill)
+    except OSError as error:  # HDF5's own failures while the image is made in memory
+        raise ClustermarkError(f"{path}: cannot be assembled ({error}); the files in cases/ are whole") from error
+    atomic_write(path, data)
+
+
+def _fill_environment(group: h5py.Group, environments: Mapping[str, Any]) -> None:
+    write_text(group, "json", json.dumps(environments))
+    group.attrs["fingerprint"] = next(iter(environments), "")
+    group.attrs["fingerprints"] = len(environments)
+    rank_rows = [row for environment in environments.values() for row in environment.get("ranks", [])]
+    if rank_rows:
+        hosts = group.create_group("hosts")
+        text = h5py.string_dtype()
+        hosts.create_dataset("rank", data=[int(row["rank"]) for row in rank_rows])
+        hosts.create_dataset("ranks", data=[int(row["ranks"]) for row in rank_rows])
+        hosts.create_dataset("node", data=[str(row["node"]) for row in rank_rows], dtype=text)
+        hosts.create_dataset("cores", data=[str(row["affinity"]) for row in rank_rows], dtype=text)
+
+
+def _fill_summary(group: h5py.Group, groups: list[tuple[int, list[Result], Row]]) -> None:
+    """Equal-length columns, one entry per case and metric: pandas reads them as they are."""
+    flat = [(number, row, metric) for number, _, row in groups for metric in row.metrics]
+    text = h5py.string_dtype()
+    group.create_dataset("case", data=[number for number, _, _ in flat], dtype="i8")
+    columns = {"value": "value", "ci_low": "low", "ci_high": "high"}
+    for column, name in columns.items():
+        group.create_dataset(column, data=[getattr(metric, name) for _, _, metric in flat], dtype="f8")
+    words = {
+        "label": [row.case.label for _, row, _ in flat],
+        "metric": [metric.name for _, _, metric in flat],
+        "units": [metric.unit for _, _, metric in flat],
+        "better": [metric.better for _, _, metric in flat],
+        "kind": ["measured"] * len(flat),
+    }
+    for column, values in words.items():
+        group.create_dataset(column, data=values, dtype=text)

@@ -1,0 +1,242 @@
+"""Result files: HDF5 images made in memory, written whole; read without locks, never half.
+
+`docs/store.md` draws the layout. A case file and the case groups of a run file are the same group.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import h5py
+import numpy as np
+
+from clustermark.core.errors import ResultFileError
+from clustermark.core.files import atomic_write
+from clustermark.core.measurement import Measurement, Seconds
+from clustermark.core.result import Result
+from clustermark.core.summary import Row
+
+T = TypeVar("T")
+
+FORMAT = "clustermark-result"
+SCHEMA_VERSION = 1
+
+
+def image(fill: Callable[[h5py.File], None]) -> bytes:
+    """The bytes of an HDF5 file that `fill` has filled, made in memory and readable by HDF5 1.10."""
+    with h5py.File("image", "w", driver="core", backing_store=False, libver=("v110", "v110"), track_order=True) as file:
+        fill(file)
+        file.flush()
+        return file.id.get_file_image()
+
+
+def write_text(group: h5py.Group, name: str, text: str) -> None:
+    """A scalar UTF-8 dataset: attributes end at 64 KiB, datasets do not."""
+    group.create_dataset(name, data=text, dtype=h5py.string_dtype())
+
+
+def write_case(path: Path, result: Result) -> None:
+    """One launch of one case as a file of its own; whole or absent. Raises StoreError."""
+
+    def fill(file: h5py.File) -> None:
+        file.attrs["format"] = FORMAT + "-case"
+        file.attrs["schema_version"] = SCHEMA_VERSION
+        fill_case(file.create_group("case", track_order=True), [result], None)
+
+    atomic_write(path, image(fill))
+
+
+def fill_case(group: h5py.Group, results: Sequence[Result], row: Row | None) -> None:
+    """Write the launches of one case into an empty group; `row` adds status, metrics and accuracy."""
+    first = results[0]
+    case = first.case
+    status = row.status if row else first.status
+    fabric = row.fabric if row else first.fabric
+    group.attrs.update(
+        {
+            "workload": case.workload,
+            "version": case.version,
+            "case_id": case.id,
+            "label": case.label,
+            "params_json": json.dumps(dict(case.params)),
+            "precision": case.precision,
+            "device": case.device,
+            "ranks": case.ranks,
+            "nodes": case.nodes,
+            "ranks_per_node": case.ranks_per_node,
+            "threads": case.threads,
+            "transport": case.transport,
+            "fabric_requested": case.fabric,
+            "fabric_observed": fabric.observed,
+            "fabric_evidence": fabric.evidence,
+            "fabric_proven": fabric.proven,
+            "kind": "measured",
+            "status": status,
+            "error": row.reason if row else first.reason,
+            "started_utc": first.started_utc,
+        }
+    )
+    headers = [json.dumps(result.header()) for result in results]
+    group.create_dataset("launch_json", data=headers, dtype=h5py.string_dtype())
+    _fill_samples(group, results)
+    for name, amount in first.work.items():
+        dataset = group.create_dataset(f"work/{name}", data=amount.value)
+        dataset.attrs["units"] = amount.unit
+    check = row.check if row else first.check
+    if check is not None:
+        accuracy = group.create_group(f"accuracy/{check.name.replace('/', '÷')}")
+        accuracy.attrs.update({"error": check.error, "tolerance": check.bound, "passed": check.passed})
+    if row is not None and row.time is not None:
+        _fill_metrics(group.create_group("metrics", track_order=True), row)
+
+
+def _fill_metrics(group: h5py.Group, row: Row) -> None:
+    assert row.time is not None
+    for metric in row.metrics:
+        dataset = group.create_dataset(metric.name, data=metric.value)
+        dataset.attrs.update(
+            {
+                "units": metric.unit,
+                "better": metric.better,
+                "ci_low": metric.low,
+                "ci_high": metric.high,
+                "ci_level": row.time.level,
+                "ci_scope": row.time.scope,
+                "estimator": "median of launch medians of the slowest rank",
+                "n": row.time.samples,
+            }
+        )
+
+
+def _fill_samples(group: h5py.Group, results: Sequence[Result]) -> None:
+    measured = [(result.launch, result.measurement) for result in results if result.measurement is not None]
+    if not measured:
+        return
+    scales = {
+        "launch": [launch for launch, _ in measured],
+        "rank": list(range(measured[0][1].seconds.shape[1])),
+    }
+    for name, values in scales.items():
+        group.create_dataset(name, data=np.array(values, dtype=np.int32)).make_scale(name)
+    for name, dimension, arrays in (
+        ("time", "iteration", [m.seconds for _, m in measured]),
+        ("warmup_time", "warmup_iteration", [m.warmup_seconds for _, m in measured]),
+    ):
+        data = _padded(arrays)
+        group.create_dataset(dimension, data=np.arange(data.shape[2], dtype=np.int32)).make_scale(dimension)
+        large = data.nbytes > 4096
+        dataset = group.create_dataset(name, data=data, compression="gzip" if large else None, shuffle=large)
+        dataset.attrs["units"] = "s"
+        for axis, scale in enumerate(("launch", "rank", dimension)):
+            dataset.dims[axis].attach_scale(group[scale])
+    time = group["time"]
+    first = measured[0][1]
+    time.attrs.update({"long_name": "wall time of one sample", "clock": first.clock, "sync": first.sync})
+    per_launch = {
+        "samples": [m.seconds.shape[0] for _, m in measured],
+        "warmup_samples": [m.warmup_seconds.shape[0] for _, m in measured],
+        "steps_per_sample": [m.steps_per_sample for _, m in measured],
+        "harness_floor": [m.floor for _, m in measured],
+    }
+    for name, values in per_launch.items():
+        group.create_dataset(name, data=values)
+    group.create_dataset("stopped_by", data=[m.stopped_by for _, m in measured], dtype=h5py.string_dtype())
+
+
+def _padded(arrays: Sequence[Seconds]) -> Seconds:
+    """(samples, ranks) arrays of unequal length → (launch, rank, iteration), NaN behind the last sample."""
+    longest = max(array.shape[0] for array in arrays)
+    data = np.full((len(arrays), arrays[0].shape[1], longest), np.nan)
+    for launch, array in enumerate(arrays):
+        data[launch, :, : array.shape[0]] = array.T
+    return data
+
+
+def read_case(path: Path) -> Result:
+    """The launch in a case file. Raises ResultFileError: not one, damaged, or of a newer schema."""
+    with open_result(path, FORMAT + "-case") as file:
+        return guarded(path, lambda: read_case_group(file["case"])[0])
+
+
+def read_case_group(group: h5py.Group) -> list[Result]:
+    """The launches of a case group, with their samples; KeyError, ValueError, … if it is damaged."""
+    headers = [json.loads(text) for text in group["launch_json"].asstr()[()]]
+    if "time" not in group:
+        return [Result.from_header(header) for header in headers]
+    time, warmup = group["time"][()], group["warmup_time"][()]
+    where = {int(launch): index for index, launch in enumerate(group["launch"][()])}
+    clock, sync = str(time_attr(group, "clock")), str(time_attr(group, "sync"))
+    stopped = group["stopped_by"].asstr()[()]
+    results = []
+    for header in headers:
+        index = where.get(header["launch"])
+        if index is None:
+            results.append(Result.from_header(header))
+            continue
+        measurement = Measurement(
+            seconds=np.ascontiguousarray(time[index, :, : int(group["samples"][index])].T),
+            warmup_seconds=np.ascontiguousarray(warmup[index, :, : int(group["warmup_samples"][index])].T),
+            steps_per_sample=int(group["steps_per_sample"][index]),
+            clock=clock,
+            sync=sync,
+            floor=float(group["harness_floor"][index]),
+            stopped_by=str(stopped[index]),
+        )
+        results.append(Result.from_header(header, measurement))
+    return results
+
+
+def time_attr(group: h5py.Group, name: str) -> Any:
+    """An attribute of the group's `time` dataset."""
+    return group["time"].attrs[name]
+
+
+def open_result(path: Path, expected: str) -> h5py.File:
+    """Open a result file read-only and without a lock; refuses foreign files and newer schemas.
+
+    Raises
+    ------
+    ResultFileError : not there, not HDF5, damaged, not of the expected format, or of a newer schema
+    """
+    try:
+        file = h5py.File(path, "r", locking=False)
+    except FileNotFoundError:
+        raise ResultFileError(f"{path}: is not there; give a run.h5 or the folder of a run") from None
+    except OSError as error:
+        reason = "is a folder" if path.is_dir() else "is not a readable HDF5 file"
+        raise ResultFileError(f"{path}: {reason}; give a run.h5 that clustermark wrote") from error
+    try:
+        found = guarded(path, lambda: (file.attrs.get("format"), file.attrs.get("schema_version")))
+        if found[0] != expected:
+            raise ResultFileError(f"{path}: is HDF5 but no {expected} file; give a run.h5 that clustermark wrote")
+        version = guarded(path, lambda: int(found[1]))
+        if version > SCHEMA_VERSION:
+            raise ResultFileError(
+                f"{path}: has schema version {version}, this clustermark reads up to {SCHEMA_VERSION}; "
+                f"install a newer clustermark"
+            )
+    except ResultFileError:
+        file.close()
+        raise
+    return file
+
+
+def guarded(path: Path, read: Callable[[], T]) -> T:
+    """Run a read; whatever a damaged file makes h5py or the parsers raise becomes one sentence."""
+    try:
+        return read()
+    except (
+        KeyError,
+        ValueError,
+        TypeError,
+        OSError,
+        RuntimeError,
+        AttributeError,
+        IndexError,
+        RecursionError,
+    ) as error:
+        raise ResultFileError(
+            f"{path}: is damaged ({type(error).__name__}: {error!s:.80}); "
+            f"rebuild it from its folder with `clustermark run --resume`, or take a copy"
+        ) from error

@@ -1,0 +1,182 @@
+"""A suite file: what to run, as the cross product of lists. Bad input ends in one sentence."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from clustermark.core.errors import UsageError, nearest
+
+AXES = ("precision", "device", "transport", "fabric", "ranks", "ranks_per_node", "threads")
+_NUMBER_AXES = ("ranks", "ranks_per_node", "threads")
+_LARGEST = {"ranks": 1_000_000, "ranks_per_node": 4096, "threads": 4096}
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How long each case of each launch is sampled.
+
+    Attributes
+    ----------
+    seconds : [s] cap on the timed samples of one case
+    min_samples, max_samples : count limits
+    interval : relative half-width of the 95 % interval at which sampling stops (2.5 × that below 10 µs)
+    timeout : [s] without news after which a launch is taken for hung
+    """
+
+    seconds: float = 0.5
+    min_samples: int = 10
+    max_samples: int = 1000
+    interval: float = 0.02
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True)
+class Block:
+    """One `[[matrix]]` table: axes and parameters as tuples of values."""
+
+    workload: str
+    axes: Mapping[str, tuple[Any, ...]]
+    params: Mapping[str, tuple[Any, ...]]
+    where: str
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite file, checked for its form; names are checked against the tables by the plan."""
+
+    name: str
+    summary: str
+    launches: int
+    seed: int
+    sampling: Sampling
+    blocks: tuple[Block, ...]
+    overrides: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+
+def load_suite(path: Path) -> Suite:
+    """Read a suite file.
+
+    Raises
+    ------
+    UsageError : not there, not readable, not TOML, an unknown key, a value of the wrong kind
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise UsageError(f"suite {path}: cannot be read ({error.strerror}); give a TOML file") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"suite {path}: is not UTF-8 text; give a TOML file") from None
+    return parse_suite(text, str(path), path.stem)
+
+
+def parse_suite(text: str, where: str, name: str = "suite") -> Suite:
+    """A suite from TOML text; `where` names it in messages. Raises UsageError."""
+    try:
+        data = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise UsageError(f"suite {where}: is not TOML ({error or 'nested too deeply'}); mend that line") from None
+    _only_known(data, ("name", "summary", "launches", "seed", "sampling", "matrix"), f"suite {where}")
+    tables = data.get("matrix")
+    if not isinstance(tables, list) or not tables or not all(isinstance(t, dict) for t in tables):
+        raise UsageError(f'suite {where}: has no [[matrix]] table; add one with at least workload = "gemm"')
+    return Suite(
+        name=_text(data.get("name", name), f"suite {where}: name"),
+        summary=_text(data.get("summary", ""), f"suite {where}: summary"),
+        launches=_whole(data.get("launches", 1), f"suite {where}: launches", 1, 1000),
+        seed=_whole(data.get("seed", 0), f"suite {where}: seed", 0, 2**63 - 1),
+        sampling=_sampling(data.get("sampling", {}), f"suite {where}: sampling"),
+        blocks=tuple(_block(t, f"suite {where}: matrix {i + 1}") for i, t in enumerate(tables)),
+    )
+
+
+def _block(table: Mapping[str, Any], where: str) -> Block:
+    _only_known(table, ("workload", "params", *AXES), where)
+    if "workload" not in table:
+        raise UsageError(f'{where}: names no workload; add workload = "gemm" or another from `clustermark list`')
+    axes = {key: _values(table[key], f"{where}: {key}") for key in AXES if key in table}
+    for key, values in axes.items():
+        where_key = f"{where}: {key}"
+        axes[key] = tuple(
+            _whole(v, where_key, 1, _LARGEST[key]) if key in _NUMBER_AXES else _text(v, where_key) for v in values
+        )
+    params = table.get("params", {})
+    if not isinstance(params, dict):
+        raise UsageError(f"{where}: params is {_kind(params)}, expected a table such as params = {{ n = [512] }}")
+    return Block(
+        workload=_text(table["workload"], f"{where}: workload"),
+        axes=axes,
+        params={key: _values(value, f"{where}: params.{key}") for key, value in params.items()},
+        where=where,
+    )
+
+
+def _sampling(table: object, where: str) -> Sampling:
+    if not isinstance(table, dict):
+        raise UsageError(f"{where} is {_kind(table)}, expected a table such as [sampling] seconds = 0.5")
+    _only_known(table, [f.name for f in fields(Sampling)], where)
+    default = Sampling()
+    least = _whole(table.get("min_samples", default.min_samples), f"{where}.min_samples", 1, 10**6)
+    most = _whole(table.get("max_samples", default.max_samples), f"{where}.max_samples", 1, 10**6)
+    if most < least:
+        raise UsageError(f"{where}: max_samples is {most}, below min_samples = {least}; raise max_samples")
+    return Sampling(
+        seconds=_number(table.get("seconds", default.seconds), f"{where}.seconds", 1e-6, 86400.0),
+        min_samples=least,
+        max_samples=most,
+        interval=_number(table.get("interval", default.interval), f"{where}.interval", 1e-6, 1.0),
+        timeout=_number(table.get("timeout", default.timeout), f"{where}.timeout", 1.0, 864000.0),
+    )
+
+
+def _only_known(table: Mapping[str, Any], known: Any, where: str) -> None:
+    for key in table:
+        if key not in known:
+            raise UsageError(f"{where}: unknown key '{key}'{nearest(key, known)}; remove or rename it")
+
+
+def _kind(value: object) -> str:
+    names = {
+        bool: "true/false",
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        list: "a list",
+        dict: "a table",
+    }
+    return names.get(type(value), f"a {type(value).__name__}")
+
+
+def _values(value: object, where: str) -> tuple[Any, ...]:
+    values = value if isinstance(value, list) else [value]
+    if not values:
+        raise UsageError(f"{where}: is an empty list, so the block has no case; give at least one value")
+    for item in values:
+        if not isinstance(item, bool | int | float | str):
+            raise UsageError(f"{where}: holds {_kind(item)}, expected plain values")
+    return tuple(values)
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{where}: is {_kind(value)}, expected text in quotes")
+    if not value.isprintable() or len(value) > 1000:
+        raise UsageError(f"{where}: holds control characters or over 1000 characters; use one plain line")
+    return value
+
+
+def _whole(value: object, where: str, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise UsageError(f"{where}: is {_kind(value)} ({value!r:.40}), expected a whole number")
+    if not low <= value <= high:
+        raise UsageError(f"{where}: is {value}, expected {low} to {high}")
+    return value
+
+
+def _number(value: object, where: str, low: float, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UsageError(f"{where}: is {_kind(value)} ({value!r:.40}), expected a number")
+    if not low <= value <= high:
+        raise UsageError(f"{where}: is {value}, expected {low:g} to {high:g}")
+    return float(value)

@@ -1,0 +1,118 @@
+"""What a workload declares: parameters, work and check; the harness knows the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from clustermark.core.case import Case
+    from clustermark.core.context import Context
+
+ParamValue = int | float | str | bool
+
+
+def _never(case: Case) -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class Param:
+    """One parameter of a workload; its type is that of `default`.
+
+    Attributes
+    ----------
+    name, default, help : as the command line and the docs show them
+    unit : "B" marks a message size (suites may write "64KiB"; charts use it as their axis); "" for none
+    check : returns "" or what is wrong with a value, as the end of a sentence ("must be at least 1")
+    """
+
+    name: str
+    default: ParamValue
+    help: str
+    unit: str = ""
+    check: Callable[[ParamValue], str] = field(default=lambda value: "")
+
+
+@dataclass(frozen=True)
+class Amount:
+    """Work done by the whole job in one step; a metric is an amount divided by the time of a step.
+
+    `unit` is the unit of the amount ("flop", "B"); the metric's is `unit` + "/s".
+    """
+
+    value: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """Proof of a trial's answer.
+
+    Attributes
+    ----------
+    name : what was compared with what
+    error, bound : largest error found and the largest allowed, same unit
+    passed : error ≤ bound, and nothing else was wrong
+    detail : one line for people: is / should be, or where the first wrong element stands
+    """
+
+    name: str
+    error: float
+    bound: float
+    passed: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A case made ready: everything is allocated, only `step` is timed.
+
+    Attributes
+    ----------
+    step : one unit of work, without arguments; collective if the workload communicates
+    check : collective; called once after the last sample, on the state that the timed steps left
+    work : metric name → amount per step, the first is the headline
+    reset : called outside the timed window before each sample, where a step spoils its own input
+    counters : further numbers for people ({"matrix bytes": 8388608}), stored and not judged
+    """
+
+    step: Callable[[], object]
+    check: Callable[[], Check]
+    work: dict[str, Amount]
+    reset: Callable[[], object] | None = None
+    counters: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The declaration of a workload.
+
+    Attributes
+    ----------
+    name, version : a new version makes results incomparable with those of the old one
+    summary : one line
+    source : the paper, code or rule it follows
+    devices, precisions, transports : names from the tables that it can run on
+    prepare : (case, context) -> Trial; imports its driver inside, so that declaring costs nothing
+    params : the parameters
+    refuse : returns "" or why this case is impossible, as the end of a sentence; asked before any launch
+    ceiling : "workload.metric" that bounds the headline metric of this one, for "% of measured peak"
+    """
+
+    name: str
+    version: int
+    summary: str
+    source: str
+    devices: tuple[str, ...]
+    precisions: tuple[str, ...]
+    transports: tuple[str, ...]
+    prepare: Callable[[Case, Context], Trial]
+    params: tuple[Param, ...] = ()
+    refuse: Callable[[Case], str] = _never
+    ceiling: str = ""
+
+    def param(self, name: str) -> Param | None:
+        """The parameter of that name, or None."""
+        return next((param for param in self.params if param.name == name), None)
