@@ -100,6 +100,16 @@ def test_precisions_ranks_and_options_have_panels_of_their_own():
     }
 
 
+def test_panels_name_their_nodes_where_a_launch_spans_several():
+    rows = []
+    for per_node in (2, 1):
+        for size in (8, 64):
+            case, seconds, work = allreduce(size, "ompi-tcp", ranks_per_node=per_node)
+            rows.append(make_row(case, seconds, work=work))
+    panels = {record["panel"] for record in points(specs_of(make_run(rows))["message_time"])}
+    assert panels == {"allreduce · fp32 · 2 ranks · 1 node", "allreduce · fp32 · 2 ranks · 2 nodes"}
+
+
 def test_one_rank_is_left_out_where_a_wire_was_measured_and_said_so():
     rows = sample_rows(gemm=()) + sample_rows(ranks=(1,), fabrics=("self",), gemm=())
     spec = specs_of(make_run(rows))["message_time"]
