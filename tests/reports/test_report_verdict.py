@@ -117,6 +117,7 @@ def test_runs_from_different_machines_are_a_warning():
     ("environments", "words"),
     [
         (environment(variables={"OPENBLAS_CORETYPE": "Haswell"}), "OPENBLAS_CORETYPE=Haswell is set"),
+        (environment(other_node_kinds=[{"cpu": {}}]), "the nodes are of 2 kinds"),
         ({"x": {"facts": FACTS, "provenance": {"git": {"dirty": True}}}}, "uncommitted changes"),
     ],
 )
