@@ -16,12 +16,12 @@ import h5py
 
 from clustermark import __version__
 from clustermark.core.case import canonical_json
-from clustermark.core.errors import ClustermarkError, ResultFileError, UsageError
+from clustermark.core.errors import ResultFileError, UsageError
 from clustermark.core.files import atomic_write, cannot_write
 from clustermark.core.journal import Event, Journal, read_journal
 from clustermark.core.plan import Plan
 from clustermark.core.result import Result
-from clustermark.core.store import FORMAT, SCHEMA_VERSION, fill_case, image, read_case, write_case, write_text
+from clustermark.core.store import FORMAT, SCHEMA_VERSION, fill_case, read_case, write_case, write_image, write_text
 from clustermark.core.summary import Row, summarise
 
 
@@ -221,11 +221,7 @@ def write_run(
         _fill_summary(file.create_group("summary"), groups)
         write_text(file, "overview/json", json.dumps([row.to_dict() for row in rows]))
 
-    try:
-        data = image(fill)
-    except OSError as error:  # HDF5's own failures while the image is made in memory
-        raise ClustermarkError(f"{path}: cannot be assembled ({error}); the files in cases/ are whole") from error
-    atomic_write(path, data)
+    write_image(path, fill)
 
 
 def _fill_environment(group: h5py.Group, environments: Mapping[str, Any]) -> None:

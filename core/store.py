@@ -4,6 +4,7 @@
 """
 
 import json
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,10 +12,11 @@ from typing import Any, TypeVar
 import h5py
 import numpy as np
 
-from clustermark.core.errors import ResultFileError
+from clustermark.core.errors import ClustermarkError, ResultFileError, StoreError, plain
 from clustermark.core.files import atomic_write
 from clustermark.core.measurement import Measurement, Seconds
 from clustermark.core.result import Result
+from clustermark.core.seal import seal_problem, sealed
 from clustermark.core.summary import Row
 
 T = TypeVar("T")
@@ -24,11 +26,11 @@ SCHEMA_VERSION = 1
 
 
 def image(fill: Callable[[h5py.File], None]) -> bytes:
-    """The bytes of an HDF5 file that `fill` has filled, made in memory and readable by HDF5 1.10."""
+    """The bytes of a sealed HDF5 file that `fill` has filled, made in memory and readable by HDF5 1.10."""
     with h5py.File("image", "w", driver="core", backing_store=False, libver=("v110", "v110"), track_order=True) as file:
         fill(file)
         file.flush()
-        return file.id.get_file_image()
+        return sealed(file.id.get_file_image())
 
 
 def write_text(group: h5py.Group, name: str, text: str) -> None:
@@ -44,7 +46,19 @@ def write_case(path: Path, result: Result) -> None:
         file.attrs["schema_version"] = SCHEMA_VERSION
         fill_case(file.create_group("case", track_order=True), [result], None)
 
-    atomic_write(path, image(fill))
+    write_image(path, fill)
+
+
+def write_image(path: Path, fill: Callable[[h5py.File], None]) -> None:
+    """A sealed HDF5 file, whole or absent. Raises StoreError."""
+    try:
+        data = image(fill)
+    except (OSError, RuntimeError, ValueError, MemoryError) as error:  # HDF5's own failures, before any disk is touched
+        raise StoreError(
+            f"{path}: cannot be made ({type(error).__name__}: {plain(str(error), 80)}); "
+            f"what stands in cases/ is whole: free memory, or report this sentence"
+        ) from error
+    atomic_write(path, data)
 
 
 def fill_case(group: h5py.Group, results: Sequence[Result], row: Row | None) -> None:
@@ -68,12 +82,12 @@ def fill_case(group: h5py.Group, results: Sequence[Result], row: Row | None) -> 
             "threads": case.threads,
             "transport": case.transport,
             "fabric_requested": case.fabric,
-            "fabric_observed": fabric.observed,
+            "fabric_observed": plain(fabric.observed, 1000),
             "fabric_evidence": fabric.evidence,
             "fabric_proven": fabric.proven,
             "kind": "measured",
             "status": status,
-            "error": row.reason if row else first.reason,
+            "error": plain(row.reason if row else first.reason, 1000),
             "started_utc": first.started_utc,
         }
     )
@@ -199,21 +213,27 @@ def open_result(path: Path, expected: str) -> h5py.File:
     ------
     ResultFileError : not there, not HDF5, damaged, not of the expected format, or of a newer schema
     """
+    shown = plain(str(path), 1000)
     try:
-        file = h5py.File(path, "r", locking=False)
-    except FileNotFoundError:
-        raise ResultFileError(f"{path}: is not there; give a run.h5 or the folder of a run") from None
-    except OSError as error:
-        reason = "is a folder" if path.is_dir() else "is not a readable HDF5 file"
-        raise ResultFileError(f"{path}: {reason}; give a run.h5 that clustermark wrote") from error
+        kind = path.stat().st_mode
+        problem = "is a folder" if stat.S_ISDIR(kind) else "" if stat.S_ISREG(kind) else "is not a regular file"
+        problem = problem or seal_problem(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ResultFileError(f"{shown}: is not there; give a run.h5 or the folder of a run") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ResultFileError(f"{shown}: cannot be read ({reason}); give a run.h5 or the folder of a run") from None
+    if problem:
+        raise ResultFileError(f"{shown}: {problem}; give a run.h5 as clustermark wrote it, or a fresh copy")
+    file = guarded(path, lambda: h5py.File(path, "r", locking=False))
     try:
         found = guarded(path, lambda: (file.attrs.get("format"), file.attrs.get("schema_version")))
         if found[0] != expected:
-            raise ResultFileError(f"{path}: is HDF5 but no {expected} file; give a run.h5 that clustermark wrote")
+            raise ResultFileError(f"{shown}: is HDF5 but no {expected} file; give a run.h5 that clustermark wrote")
         version = guarded(path, lambda: int(found[1]))
         if version > SCHEMA_VERSION:
             raise ResultFileError(
-                f"{path}: has schema version {version}, this clustermark reads up to {SCHEMA_VERSION}; "
+                f"{shown}: has schema version {version}, this clustermark reads up to {SCHEMA_VERSION}; "
                 f"install a newer clustermark"
             )
     except ResultFileError:
@@ -226,17 +246,10 @@ def guarded(path: Path, read: Callable[[], T]) -> T:
     """Run a read; whatever a damaged file makes h5py or the parsers raise becomes one sentence."""
     try:
         return read()
-    except (
-        KeyError,
-        ValueError,
-        TypeError,
-        OSError,
-        RuntimeError,
-        AttributeError,
-        IndexError,
-        RecursionError,
-    ) as error:
+    except ClustermarkError:
+        raise
+    except Exception as error:  # whatever it is, the file is to blame and the user needs the file's name
         raise ResultFileError(
-            f"{path}: is damaged ({type(error).__name__}: {error!s:.80}); "
+            f"{plain(str(path), 1000)}: is damaged ({type(error).__name__}: {plain(str(error), 80)}); "
             f"rebuild it from its folder with `clustermark run --resume`, or take a copy"
         ) from error
