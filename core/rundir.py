@@ -3,11 +3,13 @@
 Case files and journal are the truth while a run goes on; run.h5 is assembled from them, whole, at any time.
 """
 
+import contextlib
 import fcntl
 import json
 import os
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,8 @@ import h5py
 
 from clustermark import __version__
 from clustermark.core.case import canonical_json
-from clustermark.core.errors import ResultFileError, UsageError
-from clustermark.core.files import atomic_write, cannot_write
+from clustermark.core.errors import ResultFileError, StoreError, UsageError
+from clustermark.core.files import atomic_write, cannot_write, sync_folder
 from clustermark.core.journal import Event, Journal, read_journal
 from clustermark.core.plan import Plan
 from clustermark.core.result import Result
@@ -71,7 +73,10 @@ class RunDirectory:
             (path / "cases").mkdir()
             (path / "ranks").mkdir()
         except OSError as error:
-            raise cannot_write(path, error) from error
+            raise StoreError(
+                f"{path}: cannot be made ({error.strerror or error}); mend the permission or choose another folder"
+            ) from error
+        sync_folder(root)
         text = json.dumps({"schema_version": SCHEMA_VERSION, "created_utc": created, "plan": plan.to_dict()}, indent=1)
         atomic_write(path / "plan.json", text.encode())
         return RunDirectory(path, plan, created)
@@ -111,8 +116,17 @@ class RunDirectory:
             raise UsageError(f"run {self.run_id}: is still running; wait for it or end it, then resume") from None
         except OSError:
             pass  # a file system without locks: the run goes on unguarded
+        else:
+            self._remove_temporaries()
         self._lock = descriptor
         return descriptor
+
+    def _remove_temporaries(self) -> None:
+        """What a kill left between a temporary name and its rename; nobody writes while the lock is ours."""
+        for folder in (self.path, self.path / "cases"):
+            for file in folder.glob(".*.tmp"):
+                with contextlib.suppress(OSError):
+                    file.unlink()
 
     def unlock(self) -> None:
         """Let go of the run."""
@@ -133,12 +147,12 @@ class RunDirectory:
 
     def finished(self) -> dict[tuple[int, int], Result]:
         """(case number, launch) → result, without samples, of all that the journal calls done."""
-        return _finished(read_journal(self.journal_path), len(self.plan.cases))
+        return _finished(read_journal(self.journal_path), self.plan)
 
     def assemble(self) -> list[Row]:
         """Write run.h5 from plan, journal and case files; returns its rows. Raises StoreError."""
         events = read_journal(self.journal_path)
-        finished = _finished(events, len(self.plan.cases))
+        finished = _finished(events, self.plan)
         environments = {e["fingerprint"]: e["environment"] for e in events if _is_environment(e)}
         groups: list[tuple[int, list[Result], Row]] = []
         skipped = [
@@ -159,20 +173,24 @@ class RunDirectory:
         return [row for _, _, row in groups]
 
     def _with_samples(self, number: int, launch: int, result: Result) -> Result:
-        path = self.case_path(number, launch)
         if result.status not in ("ok", "wrong"):
             return result
+        path = self.case_path(number, launch)
         try:
-            return read_case(path)
+            stored = read_case(path)
+            if (stored.case, stored.launch) == (result.case, launch):
+                return stored
+            reason = f"{path}: holds {stored.case.label} launch {stored.launch}; its own samples are lost: run it again"
         except ResultFileError as error:
-            return Result(result.case, launch, "failed", str(error), started_utc=result.started_utc)
+            reason = str(error)
+        return replace(result, status="failed", reason=reason)
 
 
 def _is_environment(event: Event) -> bool:
     return event["event"] == "environment" and isinstance(event.get("fingerprint"), str) and "environment" in event
 
 
-def _finished(events: list[Event], cases: int) -> dict[tuple[int, int], Result]:
+def _finished(events: list[Event], plan: Plan) -> dict[tuple[int, int], Result]:
     done: dict[tuple[int, int], Result] = {}
     for event in events:
         if event["event"] != "done":
@@ -180,10 +198,11 @@ def _finished(events: list[Event], cases: int) -> dict[tuple[int, int], Result]:
         try:
             key = int(event["case"]), int(event["launch"])
             result = Result.from_header(event["result"])
+            planned = 0 <= key[0] < len(plan.cases) and 0 <= key[1] < plan.launches
+            if planned and result.case == plan.cases[key[0]] and result.launch == key[1]:
+                done[key] = result
         except (KeyError, TypeError, ValueError):
             continue  # a foreign line: what it announced is run again
-        if 0 <= key[0] < cases:
-            done[key] = result
     return done
 
 
