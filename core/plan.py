@@ -137,6 +137,8 @@ def make_plan(suite: Suite, workloads: Mapping[str, Workload], machine: Machine)
     for block in suite.blocks:
         workload = _named(block.workload, workloads, f"{block.where}: workload")
         for case in _expand(block, suite, workload, machine):
+            if len(cases) + len(skipped) + merged == MOST_CASES:
+                raise UsageError(f"suite {suite.name}: has more than {MOST_CASES} cases; split it")
             if case.id in cases or case.id in skipped:
                 merged += 1
                 continue
@@ -145,8 +147,6 @@ def make_plan(suite: Suite, workloads: Mapping[str, Workload], machine: Machine)
                 skipped[case.id] = (case, reason)
             else:
                 cases[case.id] = case
-            if len(cases) + len(skipped) + merged > MOST_CASES:
-                raise UsageError(f"suite {suite.name}: has more than {MOST_CASES} cases; split it")
     kept = tuple(cases.values())
     jobs = _jobs(kept, suite.launches, suite.seed)
     return Plan(

@@ -27,9 +27,11 @@ def test_sizes_are_read(text: str, count: int) -> None:
     assert parse_bytes(text, "bytes") == count
 
 
-@pytest.mark.parametrize("text", ["", "B", "-8B", "1.5KiB", "8 apples", "8KB", "9999999TiB", "1" * 30, "٣KiB", "8\n\x1b[2J"])
+@pytest.mark.parametrize(
+    "text", ["", "B", "-8B", "1.5KiB", "8 apples", "8KB", "9999999TiB", "1" * 30, "٣KiB", "8\n\x1b[2J"]
+)
 def test_other_sizes_are_refused_in_one_line(text: str) -> None:
-    with pytest.raises(UsageError, match="params.bytes: .* is not a size; write") as caught:
+    with pytest.raises(UsageError, match=r"params.bytes: .* is not a size; write") as caught:
         parse_bytes(text, "params.bytes")
     assert str(caught.value).isprintable()
 
