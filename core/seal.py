@@ -6,53 +6,37 @@ xarray and pandas read sealed files as they are. The seal finds accidents, not f
 """
 
 import hashlib
-from pathlib import Path
 
 _MARK = b"\nclustermark sha256 "
 _LENGTH = len(_MARK) + 64 + 1
-_BLOCK = 2**20
 
 # The first bytes of every HDF5 file without a user block (HDF5 File Format Specification, II.A).
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def sealed(data: bytes) -> bytes:
     """The data with their seal behind them."""
-    return data + _line(hashlib.sha256(data).hexdigest())
+    return data + _seal(data)
 
 
-def seal_problem(path: Path) -> str:
-    """Compare a file with its seal.
-
-    Returns
-    -------
-    str : "" if they agree, else what is wrong, as the part of a sentence after the path
+def unsealed(data: bytes) -> bytes:
+    """The HDF5 image inside a sealed file.
 
     Raises
     ------
-    OSError : the file cannot be read
+    ValueError : the file is not what was written; the text is the part of a sentence after its path
     """
-    with path.open("rb") as file:
-        start = file.read(len(HDF5_SIGNATURE))
-        if start != HDF5_SIGNATURE:
-            return "is not a readable HDF5 file"
-        size = file.seek(0, 2) - _LENGTH
-        if size < len(start):
-            return "is HDF5 but cut short"
-        file.seek(size)
-        seal = file.read(_LENGTH)
-        if not seal.startswith(_MARK):
-            return "is HDF5 but its last line is no clustermark checksum: cut short, changed, or of another program"
-        digest = hashlib.sha256()
-        file.seek(0)
-        left = size
-        while left and (block := file.read(min(left, _BLOCK))):
-            digest.update(block)
-            left -= len(block)
-    if seal != _line(digest.hexdigest()):
-        return "is damaged: its SHA-256 is not the one in its last line"
-    return ""
+    if not data.startswith(_HDF5_SIGNATURE):
+        raise ValueError("is not a readable HDF5 file")
+    image, seal = data[:-_LENGTH], data[-_LENGTH:]
+    if not seal.startswith(_MARK):
+        raise ValueError(
+            "is HDF5 but its last line is no clustermark checksum: cut short, changed, or of another program"
+        )
+    if seal != _seal(image):
+        raise ValueError("is damaged: its SHA-256 is not the one in its last line")
+    return image
 
 
-def _line(digest: str) -> bytes:
-    return _MARK + digest.encode() + b"\n"
+def _seal(data: bytes) -> bytes:
+    return _MARK + hashlib.sha256(data).hexdigest().encode() + b"\n"

@@ -16,7 +16,7 @@ from clustermark.core.errors import ClustermarkError, ResultFileError, StoreErro
 from clustermark.core.files import atomic_write
 from clustermark.core.measurement import Measurement, Seconds
 from clustermark.core.result import Result
-from clustermark.core.seal import seal_problem, sealed
+from clustermark.core.seal import sealed, unsealed
 from clustermark.core.summary import Row
 
 T = TypeVar("T")
@@ -207,7 +207,10 @@ def time_attr(group: h5py.Group, name: str) -> Any:
 
 
 def open_result(path: Path, expected: str) -> h5py.File:
-    """Open a result file read-only and without a lock; refuses foreign files and newer schemas.
+    """A result file as a read-only HDF5 image in memory; refuses foreign files and newer schemas.
+
+    Nothing stays open on the disk: a run may be read while it is assembled anew, on file systems without locks,
+    and in a notebook that has the same file open.
 
     Raises
     ------
@@ -216,16 +219,16 @@ def open_result(path: Path, expected: str) -> h5py.File:
     shown = plain(str(path), 1000)
     try:
         kind = path.stat().st_mode
-        problem = "is a folder" if stat.S_ISDIR(kind) else "" if stat.S_ISREG(kind) else "is not a regular file"
-        problem = problem or seal_problem(path)
+        if not stat.S_ISREG(kind):
+            raise ValueError("is a folder" if stat.S_ISDIR(kind) else "is not a regular file")
+        data = unsealed(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise ResultFileError(f"{shown}: is not there; give a run.h5 or the folder of a run") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ResultFileError(f"{shown}: cannot be read ({reason}); give a run.h5 or the folder of a run") from None
-    if problem:
-        raise ResultFileError(f"{shown}: {problem}; give a run.h5 as clustermark wrote it, or a fresh copy")
-    file = guarded(path, lambda: h5py.File(path, "r", locking=False))
+    except OSError as error:
+        raise ResultFileError(f"{shown}: cannot be read ({error.strerror}); mend the permission or the disk") from None
+    except ValueError as error:
+        raise ResultFileError(f"{shown}: {error}; give a run.h5 as clustermark wrote it, or a fresh copy") from None
+    file = guarded(path, lambda: h5py.File(h5py.h5f.open_file_image(data)))
     try:
         found = guarded(path, lambda: (file.attrs.get("format"), file.attrs.get("schema_version")))
         if found[0] != expected:
