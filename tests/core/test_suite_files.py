@@ -97,7 +97,7 @@ def test_any_mutation_of_a_good_suite_is_planned_or_refused_in_one_line(edits: l
 @settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, 100), VALUES), min_size=1, max_size=2))
 def test_any_value_replaced_in_a_good_suite_is_planned_or_refused_in_one_line(edits: list[tuple[int, str]]) -> None:
-    lines = SUITE.splitlines()
+    lines: list[str] = [*SUITE.splitlines()]
     for number, value in edits:
         key, equals, _ = lines[number % len(lines)].partition(" = ")
         if equals:
