@@ -148,7 +148,7 @@ def make_plan(suite: Suite, workloads: Mapping[str, Workload], machine: Machine)
             if len(cases) + len(skipped) + merged > MOST_CASES:
                 raise UsageError(f"suite {suite.name}: has more than {MOST_CASES} cases; split it")
     kept = tuple(cases.values())
-    jobs = _jobs(kept, suite.launches, suite.seed)
+    jobs = make_jobs(kept, suite.launches, suite.seed)
     return Plan(
         suite.name,
         suite.summary,
@@ -271,8 +271,8 @@ def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names)
 
 
-def _jobs(cases: tuple[Case, ...], launches: int, seed: int) -> tuple[Job, ...]:
-    """One job per launch shape and launch; jobs and the cases inside them in an order drawn from the seed."""
+def make_jobs(cases: tuple[Case, ...], launches: int, seed: int) -> tuple[Job, ...]:
+    """One job per launch shape and launch; jobs, and the cases inside them, in an order drawn from the seed."""
     shapes: dict[tuple[int, int, int, str], list[int]] = {}
     for index, case in enumerate(cases):
         shapes.setdefault((case.ranks, case.ranks_per_node, case.threads, case.fabric), []).append(index)

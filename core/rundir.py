@@ -4,6 +4,7 @@ Case files and journal are the truth while a run goes on; run.h5 is assembled fr
 """
 
 import fcntl
+import itertools
 import json
 import os
 import secrets
@@ -60,6 +61,19 @@ class RunDirectory:
         """cases/<number in the plan>.<launch>.h5"""
         return self.path / "cases" / f"{index:06d}.{launch}.h5"
 
+    def launch_folder(self, name: str) -> Path:
+        """A new folder ranks/<name>.<attempt> for the logs of one launch. Raises StoreError."""
+        for attempt in itertools.count():
+            folder = self.path / "ranks" / f"{name}.{attempt}"
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise cannot_write(folder, error) from error
+            return folder
+        raise AssertionError("unreachable: the count has no end")
+
     @staticmethod
     def create(root: Path, plan: Plan) -> "RunDirectory":
         """A new folder under `root`, its name from time, suite and chance. Raises StoreError."""
@@ -114,6 +128,11 @@ class RunDirectory:
         self._lock = descriptor
         return descriptor
 
+    @property
+    def held(self) -> tuple[int, ...]:
+        """The descriptor of the lock, if this process holds it: a child that inherits it holds it too."""
+        return () if self._lock is None else (self._lock,)
+
     def unlock(self) -> None:
         """Let go of the run."""
         if self._lock is not None:
@@ -134,6 +153,13 @@ class RunDirectory:
     def finished(self) -> dict[tuple[int, int], Result]:
         """(case number, launch) → result, without samples, of all that the journal calls done."""
         return _finished(read_journal(self.journal_path), len(self.plan.cases))
+
+    def retry(self, journal: Journal) -> int:
+        """Take back every failed or wrong result, so that it runs again; returns how many. Raises StoreError."""
+        bad = [key for key, result in self.finished().items() if result.status in ("failed", "wrong")]
+        for case, launch in bad:
+            journal.append({"event": "retry", "case": case, "launch": launch})
+        return len(bad)
 
     def assemble(self) -> list[Row]:
         """Write run.h5 from plan, journal and case files; returns its rows. Raises StoreError."""
@@ -175,10 +201,13 @@ def _is_environment(event: Event) -> bool:
 def _finished(events: list[Event], cases: int) -> dict[tuple[int, int], Result]:
     done: dict[tuple[int, int], Result] = {}
     for event in events:
-        if event["event"] != "done":
+        if event["event"] not in ("done", "retry"):
             continue
         try:
             key = int(event["case"]), int(event["launch"])
+            if event["event"] == "retry":
+                done.pop(key, None)
+                continue
             result = Result.from_header(event["result"])
         except (KeyError, TypeError, ValueError):
             continue  # a foreign line: what it announced is run again

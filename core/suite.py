@@ -96,11 +96,7 @@ def _block(table: Mapping[str, Any], where: str) -> Block:
     if "workload" not in table:
         raise UsageError(f'{where}: names no workload; add workload = "gemm" or another from `clustermark list`')
     axes = {key: _values(table[key], f"{where}: {key}") for key in AXES if key in table}
-    for key, values in axes.items():
-        where_key = f"{where}: {key}"
-        axes[key] = tuple(
-            _whole(v, where_key, 1, _LARGEST[key]) if key in _NUMBER_AXES else _text(v, where_key) for v in values
-        )
+    axes = {key: check_axis(key, values, f"{where}: {key}") for key, values in axes.items()}
     params = table.get("params", {})
     if not isinstance(params, dict):
         raise UsageError(f"{where}: params is {_kind(params)}, expected a table such as params = {{ n = [512] }}")
@@ -110,6 +106,16 @@ def _block(table: Mapping[str, Any], where: str) -> Block:
         params={key: _values(value, f"{where}: params.{key}") for key, value in params.items()},
         where=where,
     )
+
+
+def check_axis(axis: str, values: tuple[Any, ...], where: str) -> tuple[Any, ...]:
+    """The values of an axis if each is of its kind: whole numbers for ranks and threads, names elsewhere.
+
+    Raises UsageError.
+    """
+    if axis in _NUMBER_AXES:
+        return tuple(_whole(value, where, 1, _LARGEST[axis]) for value in values)
+    return tuple(_text(value, where) for value in values)
 
 
 def _sampling(table: object, where: str) -> Sampling:
