@@ -38,7 +38,7 @@ def _run(options: argparse.Namespace, world: World) -> int:
 
     variables = recorded_variables()
     run, plan = _planned(options, world)
-    job, left = next_job(plan, set(run.finished()) if run else set(), world)
+    job = next_job(plan, set(run.finished()) if run else set(), world)
     for name in THREAD_VARIABLES:  # before NumPy is imported: its BLAS reads them once
         os.environ[name] = str(job.threads)
     from clustermark.cli.run_verb import exit_code, finish
@@ -47,10 +47,10 @@ def _run(options: argparse.Namespace, world: World) -> int:
     from clustermark.runners.worker import Launch, run_launch
 
     comm = start_mpi(job.fabric, world.size).COMM_WORLD
-    opened = comm.bcast(_open(options, run, plan) if world.rank == 0 else None, 0)
+    opened = comm.bcast(_open(options, run, plan, job) if world.rank == 0 else None, 0)
     if isinstance(opened, ClustermarkError):
         raise opened
-    run, folder = opened
+    run, folder, left = opened
     launch = Launch(
         run=str(run.path),
         folder=str(folder),
@@ -114,27 +114,30 @@ def fit_plan(plan: Plan, world: World) -> Plan:
     return replace(plan, cases=cases, skipped=tuple(skipped), jobs=make_jobs(cases, 1, plan.seed))
 
 
-def next_job(plan: Plan, finished: set[tuple[int, int]], world: World) -> tuple[Job, tuple[int, ...]]:
-    """The first job of this launch's shape with cases left, and those cases. Raises UsageError if there is none."""
+def next_job(plan: Plan, finished: set[tuple[int, int]], world: World) -> Job:
+    """The first job of this launch's shape with cases left. Raises UsageError if there is none."""
     for job in plan.jobs:
-        left = tuple(case for case in job.cases if (case, job.launch) not in finished)
-        if job.ranks == world.size and left:
-            return job, left
+        if job.ranks == world.size and any((case, job.launch) not in finished for case in job.cases):
+            return job
     raise UsageError(
         f"run: no case of {world.size} rank(s) is left to run; start with another -n, or without mpirun for all"
     )
 
 
 def _open(
-    options: argparse.Namespace, run: RunDirectory | None, plan: Plan
-) -> tuple[RunDirectory, Path] | ClustermarkError:
-    """Rank 0: make or lock the run and the folder of this launch; an error is handed to every rank."""
+    options: argparse.Namespace, run: RunDirectory | None, plan: Plan, job: Job
+) -> tuple[RunDirectory, Path, tuple[int, ...]] | ClustermarkError:
+    """Rank 0: make or lock the run, the folder of this launch, the cases left; an error is handed to every rank."""
     from clustermark.core.rundir import RunDirectory
+    from clustermark.runners.local import record_unwatched_failures
 
     try:
         run = run or RunDirectory.create(options.out, plan)
         run.lock()
-        return run, run.launch_folder("inside")
+        record_unwatched_failures(run)
+        finished = run.finished()
+        left = tuple(case for case in job.cases if (case, job.launch) not in finished)
+        return run, run.launch_folder("inside"), left
     except ClustermarkError as error:
         return error
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from clustermark.core.environment import recorded_variables
 from clustermark.core.errors import StoreError
 from clustermark.core.files import atomic_write
-from clustermark.core.journal import Event, Journal, JournalReader
+from clustermark.core.journal import Event, Journal, JournalReader, read_journal
 from clustermark.core.plan import Job
 from clustermark.core.result import Result
 from clustermark.core.rundir import RunDirectory, utc_now
-from clustermark.runners.diagnose import cannot_write, diagnose
+from clustermark.runners.diagnose import cannot_write, diagnose, seen_in_notes
 from clustermark.runners.launch_world import die_with_parent
 from clustermark.runners.launcher import Launcher, launch_arguments, launch_environment, usable_cores
 from clustermark.runners.worker import Launch
@@ -52,6 +52,7 @@ def run_plan(run: RunDirectory, launcher: Launcher, progress: Progress = lambda 
     ------
     StoreError : results cannot be written; what was finished stays
     """
+    record_unwatched_failures(run)
     for number, job in enumerate(run.plan.jobs):
         _run_job(run, launcher, number, job, progress)
 
@@ -92,6 +93,26 @@ def _collect(events: list[Event], progress: Progress) -> Callable[[Event], None]
             progress(Result.from_header(event["result"]))
 
     return collect
+
+
+def record_unwatched_failures(run: RunDirectory) -> None:
+    """Failures that no launcher saw (inside a user's own mpirun, or it was killed): from the ranks' notes.
+
+    A case that was begun, has no result, and whose ranks left a note is failed; one whose ranks were killed from
+    outside left none and simply runs again. Raises StoreError.
+    """
+    begun: dict[tuple[int, int], str] = {}
+    for event in read_journal(run.journal_path):
+        key = event.get("case"), event.get("launch")
+        if event["event"] == "start":
+            begun[key] = str(event.get("folder"))  # type: ignore[index]
+        elif event["event"] in ("done", "retry"):
+            begun.pop(key, None)  # type: ignore[arg-type]
+    for (case, launch), name in begun.items():
+        folder = run.path / "ranks" / Path(name).name
+        reason = seen_in_notes(folder, run.plan.sampling.timeout)
+        if reason and 0 <= case < len(run.plan.cases) and not cannot_write(folder, None):
+            _fail(run, case, launch, f"{reason} [logs: ranks/{folder.name}]")
 
 
 def _fail(run: RunDirectory, case: int, launch: int, reason: str) -> Result:

@@ -153,7 +153,8 @@ def _run_cases(
     for number in launch.cases:
         case = run.plan.cases[number]
         if journal is not None:
-            journal.append({"event": "start", "case": number, "launch": launch.launch, "utc": utc_now()})
+            where = {"launch": launch.launch, "folder": Path(launch.folder).name}
+            journal.append({"event": "start", "case": number, **where, "utc": utc_now()})
         result = run_case(case, launch.launch, workloads[case.workload], run.plan.sampling, floor, alive)
         if result is None or journal is None:
             continue
