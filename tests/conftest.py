@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,9 +35,9 @@ def plugin_environment() -> dict[str, str]:
 def clustermark(plugin_environment: dict[str, str]) -> Run:
     """Run the command line in a process of its own; keyword `python` chooses another interpreter."""
 
-    def run(*arguments: object, python: str = sys.executable, **options: object) -> subprocess.CompletedProcess[str]:
-        settings: dict[str, object] = {"timeout": 120, "env": plugin_environment} | options
-        return subprocess.run(  # type: ignore[call-overload]
+    def run(*arguments: object, python: str = sys.executable, **options: Any) -> subprocess.CompletedProcess[str]:
+        settings: dict[str, Any] = {"timeout": 120, "env": plugin_environment} | options
+        return subprocess.run(
             [python, "-m", "clustermark", *map(str, arguments)], check=False, capture_output=True, text=True, **settings
         )
 

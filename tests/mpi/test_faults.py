@@ -54,7 +54,8 @@ def test_each_fault_fails_its_own_case_and_no_other(clustermark: Run, mpi_python
 
 def test_a_wrong_result_has_no_speed(clustermark: Run, tmp_path: Path) -> None:
     (tmp_path / "wrong.toml").write_text(
-        '[[matrix]]\nworkload = "faulty"\nranks = 2\nparams = { mode = ["wrong", "none"] }\n[sampling]\nseconds = 0.01\n'
+        '[sampling]\nseconds = 0.01\n[[matrix]]\nworkload = "faulty"\nranks = 2\n'
+        'params = { mode = ["wrong", "none"] }\n'
     )
     done = clustermark("run", tmp_path / "wrong.toml", "--out", tmp_path, "--json", "--no-report")
     assert done.returncode == 4
