@@ -80,8 +80,10 @@ _NUMBERS = ("version", "ranks", "ranks_per_node", "threads", "seed")
 
 
 def _shown(key: str, value: ParamValue) -> str:
-    if isinstance(value, bool):
-        return key if value else ""
+    if value is True:
+        return key
+    if not value:  # false, 0 and "" stand for "not asked for"
+        return ""
     return f"{key}={value}"
 
 

@@ -42,6 +42,8 @@ class ResultFileError(UsageError):
 class LaunchError(ClustermarkError):
     """An MPI launch that could not be started or was not what was asked for."""
 
+    exit_code = EXIT_USAGE
+
 
 class WorkloadError(ClustermarkError):
     """A workload that cannot run this case here (memory, a missing library, a refused size)."""

@@ -16,6 +16,8 @@ from clustermark.core.environment import read_text
 # Shares of the node's CPU time above which a run is labelled; below, ordinary daemons stay unmentioned.
 FOREIGN_CPU_LIMIT = 0.05
 STEAL_LIMIT = 0.02
+# … and the least CPU time behind a label: /proc/stat counts in ticks of 10 ms.
+LEAST_SECONDS = 0.1
 
 
 def snapshot() -> dict[str, float]:
@@ -50,7 +52,7 @@ def between(before: Mapping[str, float], after: Mapping[str, float], own_seconds
     Returns
     -------
     dict : "seconds", and where readable "foreign_cpu" and "steal" (of all CPU time, 0 … 1) and "pressure"
-        (share of the time in which some task waited for a CPU)
+        (share of the time in which some task waited for a CPU) and "cpu_seconds" (of all CPUs)
     """
     seconds = after["time"] - before["time"]
     shares = {"seconds": seconds}
@@ -60,6 +62,7 @@ def between(before: Mapping[str, float], after: Mapping[str, float], own_seconds
         if total > 0:
             shares["foreign_cpu"] = max(0.0, (busy - own_seconds) / total)
             shares["steal"] = max(0.0, steal / total)
+            shares["cpu_seconds"] = total
     if "pressure" in before and "pressure" in after and seconds > 0:
         shares["pressure"] = (after["pressure"] - before["pressure"]) / seconds
     return shares
@@ -68,9 +71,10 @@ def between(before: Mapping[str, float], after: Mapping[str, float], own_seconds
 def labels(shares: Mapping[str, float]) -> tuple[str, ...]:
     """The conditions that a reader must see: "noisy machine: …" or nothing."""
     found = []
-    if shares.get("foreign_cpu", 0.0) > FOREIGN_CPU_LIMIT:
+    least = LEAST_SECONDS / max(shares.get("cpu_seconds", 0.0), LEAST_SECONDS)
+    if shares.get("foreign_cpu", 0.0) > max(FOREIGN_CPU_LIMIT, least):
         found.append(f"noisy machine: other programs used {shares['foreign_cpu']:.0%} of the CPU time")
-    if shares.get("steal", 0.0) > STEAL_LIMIT:
+    if shares.get("steal", 0.0) > max(STEAL_LIMIT, least):
         found.append(f"noisy machine: the hypervisor took {shares['steal']:.0%} of the CPU time")
     return tuple(found)
 

@@ -9,7 +9,7 @@ from typing import Any
 from clustermark.core.case import Case
 from clustermark.core.errors import UsageError, nearest, plain
 from clustermark.core.precision import PRECISIONS
-from clustermark.core.suite import AXES, Block, Sampling, Suite, axis_values, plain_values
+from clustermark.core.suite import AXES, Block, Sampling, Suite, check_axis, plain_values
 from clustermark.core.units import parse_bytes
 from clustermark.core.workload import Param, ParamValue, Workload
 
@@ -148,7 +148,7 @@ def make_plan(suite: Suite, workloads: Mapping[str, Workload], machine: Machine)
             else:
                 cases[case.id] = case
     kept = tuple(cases.values())
-    jobs = _jobs(kept, suite.launches, suite.seed)
+    jobs = make_jobs(kept, suite.launches, suite.seed)
     return Plan(
         suite.name,
         suite.summary,
@@ -175,9 +175,9 @@ def _check_overrides(suite: Suite, workloads: Mapping[str, Workload]) -> None:
         where = f"--set {plain(key)}"
         if key not in known:
             raise UsageError(f"{where}: no workload of suite {suite.name} has this parameter{nearest(key, known)}")
-        if key in AXES:
-            axis_values(key, values, where)
         plain_values(values, where)
+        if key in AXES:
+            check_axis(key, values, where)
 
 
 def _expand(block: Block, suite: Suite, workload: Workload, machine: Machine) -> list[Case]:
@@ -277,8 +277,8 @@ def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names)
 
 
-def _jobs(cases: tuple[Case, ...], launches: int, seed: int) -> tuple[Job, ...]:
-    """One job per launch shape and launch; jobs and the cases inside them in an order drawn from the seed."""
+def make_jobs(cases: tuple[Case, ...], launches: int, seed: int) -> tuple[Job, ...]:
+    """One job per launch shape and launch; jobs, and the cases inside them, in an order drawn from the seed."""
     shapes: dict[tuple[int, int, int, str], list[int]] = {}
     for index, case in enumerate(cases):
         shapes.setdefault((case.ranks, case.ranks_per_node, case.threads, case.fabric), []).append(index)

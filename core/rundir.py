@@ -5,6 +5,7 @@ Case files and journal are the truth while a run goes on; run.h5 is assembled fr
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import secrets
@@ -23,7 +24,7 @@ from clustermark.core.files import atomic_write, cannot_write, sync_folder
 from clustermark.core.journal import Event, Journal, read_journal
 from clustermark.core.plan import Plan
 from clustermark.core.result import Result
-from clustermark.core.store import FORMAT, SCHEMA_VERSION, fill_case, read_case, write_case, write_image, write_text
+from clustermark.core.store import FORMAT, H5, SCHEMA_VERSION, fill_case, read_case, write_case, write_image, write_text
 from clustermark.core.summary import Row, summarise
 
 
@@ -61,6 +62,19 @@ class RunDirectory:
     def case_path(self, index: int, launch: int) -> Path:
         """cases/<number in the plan>.<launch>.h5"""
         return self.path / "cases" / f"{index:06d}.{launch}.h5"
+
+    def launch_folder(self, name: str) -> Path:
+        """A new folder ranks/<name>.<attempt> for the logs of one launch. Raises StoreError."""
+        for attempt in itertools.count():
+            folder = self.path / "ranks" / f"{name}.{attempt}"
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise cannot_write(folder, error) from error
+            return folder
+        raise AssertionError("unreachable: the count has no end")
 
     @staticmethod
     def create(root: Path, plan: Plan) -> "RunDirectory":
@@ -128,6 +142,11 @@ class RunDirectory:
                 with contextlib.suppress(OSError):
                     file.unlink()
 
+    @property
+    def held(self) -> tuple[int, ...]:
+        """The descriptor of the lock, if this process holds it: a child that inherits it holds it too."""
+        return () if self._lock is None else (self._lock,)
+
     def unlock(self) -> None:
         """Let go of the run."""
         if self._lock is not None:
@@ -148,6 +167,13 @@ class RunDirectory:
     def finished(self) -> dict[tuple[int, int], Result]:
         """(case number, launch) → result, without samples, of all that the journal calls done."""
         return _finished(read_journal(self.journal_path), self.plan)
+
+    def retry(self, journal: Journal) -> int:
+        """Take back every failed or wrong result, so that it runs again; returns how many. Raises StoreError."""
+        bad = [key for key, result in self.finished().items() if result.status in ("failed", "wrong")]
+        for case, launch in bad:
+            journal.append({"event": "retry", "case": case, "launch": launch})
+        return len(bad)
 
     def assemble(self) -> list[Row]:
         """Write run.h5 from plan, journal and case files; returns its rows. Raises StoreError."""
@@ -193,10 +219,13 @@ def _is_environment(event: Event) -> bool:
 def _finished(events: list[Event], plan: Plan) -> dict[tuple[int, int], Result]:
     done: dict[tuple[int, int], Result] = {}
     for event in events:
-        if event["event"] != "done":
+        if event["event"] not in ("done", "retry"):
             continue
         try:
             key = int(event["case"]), int(event["launch"])
+            if event["event"] == "retry":
+                done.pop(key, None)
+                continue
             result = Result.from_header(event["result"])
             planned = 0 <= key[0] < len(plan.cases) and 0 <= key[1] < plan.launches
             if planned and result.case == plan.cases[key[0]] and result.launch == key[1]:
@@ -216,7 +245,7 @@ def write_run(
     """run.h5, whole or not at all. Raises StoreError."""
     plan_text = canonical_json(run.plan.to_dict())
 
-    def fill(file: h5py.File) -> None:
+    def fill(file: H5) -> None:
         import hashlib
 
         file.attrs.update(
@@ -243,7 +272,7 @@ def write_run(
     write_image(path, fill)
 
 
-def _fill_environment(group: h5py.Group, environments: Mapping[str, Any]) -> None:
+def _fill_environment(group: H5, environments: Mapping[str, Any]) -> None:
     write_text(group, "json", json.dumps(environments))
     group.attrs["fingerprint"] = next(iter(environments), "")
     group.attrs["fingerprints"] = len(environments)
@@ -257,7 +286,7 @@ def _fill_environment(group: h5py.Group, environments: Mapping[str, Any]) -> Non
         hosts.create_dataset("cores", data=[str(row["affinity"]) for row in rank_rows], dtype=text)
 
 
-def _fill_summary(group: h5py.Group, groups: list[tuple[int, list[Result], Row]]) -> None:
+def _fill_summary(group: H5, groups: list[tuple[int, list[Result], Row]]) -> None:
     """Equal-length columns, one entry per case and metric: pandas reads them as they are."""
     flat = [(number, row, metric) for number, _, row in groups for metric in row.metrics]
     text = h5py.string_dtype()

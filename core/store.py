@@ -21,11 +21,14 @@ from clustermark.core.summary import Row
 
 T = TypeVar("T")
 
+# A file, group or dataset: h5py types each item as a union of all it might be.
+H5 = Any
+
 FORMAT = "clustermark-result"
 SCHEMA_VERSION = 1
 
 
-def image(fill: Callable[[h5py.File], None]) -> bytes:
+def image(fill: Callable[[H5], None]) -> bytes:
     """The bytes of a sealed HDF5 file that `fill` has filled, made in memory and readable by HDF5 1.10."""
     with h5py.File("image", "w", driver="core", backing_store=False, libver=("v110", "v110"), track_order=True) as file:
         fill(file)
@@ -33,7 +36,7 @@ def image(fill: Callable[[h5py.File], None]) -> bytes:
         return sealed(file.id.get_file_image())
 
 
-def write_text(group: h5py.Group, name: str, text: str) -> None:
+def write_text(group: H5, name: str, text: str) -> None:
     """A scalar UTF-8 dataset: attributes end at 64 KiB, datasets do not."""
     group.create_dataset(name, data=text, dtype=h5py.string_dtype())
 
@@ -41,7 +44,7 @@ def write_text(group: h5py.Group, name: str, text: str) -> None:
 def write_case(path: Path, result: Result) -> None:
     """One launch of one case as a file of its own; whole or absent. Raises StoreError."""
 
-    def fill(file: h5py.File) -> None:
+    def fill(file: H5) -> None:
         file.attrs["format"] = FORMAT + "-case"
         file.attrs["schema_version"] = SCHEMA_VERSION
         fill_case(file.create_group("case", track_order=True), [result], None)
@@ -49,7 +52,7 @@ def write_case(path: Path, result: Result) -> None:
     write_image(path, fill)
 
 
-def write_image(path: Path, fill: Callable[[h5py.File], None]) -> None:
+def write_image(path: Path, fill: Callable[[H5], None]) -> None:
     """A sealed HDF5 file, whole or absent. Raises StoreError."""
     try:
         data = image(fill)
@@ -61,7 +64,7 @@ def write_image(path: Path, fill: Callable[[h5py.File], None]) -> None:
     atomic_write(path, data)
 
 
-def fill_case(group: h5py.Group, results: Sequence[Result], row: Row | None) -> None:
+def fill_case(group: H5, results: Sequence[Result], row: Row | None) -> None:
     """Write the launches of one case into an empty group; `row` adds status, metrics and accuracy."""
     first = results[0]
     case = first.case
@@ -105,7 +108,7 @@ def fill_case(group: h5py.Group, results: Sequence[Result], row: Row | None) -> 
         _fill_metrics(group.create_group("metrics", track_order=True), row)
 
 
-def _fill_metrics(group: h5py.Group, row: Row) -> None:
+def _fill_metrics(group: H5, row: Row) -> None:
     assert row.time is not None
     for metric in row.metrics:
         dataset = group.create_dataset(metric.name, data=metric.value)
@@ -123,7 +126,7 @@ def _fill_metrics(group: h5py.Group, row: Row) -> None:
         )
 
 
-def _fill_samples(group: h5py.Group, results: Sequence[Result]) -> None:
+def _fill_samples(group: H5, results: Sequence[Result]) -> None:
     measured = [(result.launch, result.measurement) for result in results if result.measurement is not None]
     if not measured:
         return
@@ -173,7 +176,7 @@ def read_case(path: Path) -> Result:
         return guarded(path, lambda: read_case_group(file["case"])[0])
 
 
-def read_case_group(group: h5py.Group) -> list[Result]:
+def read_case_group(group: H5) -> list[Result]:
     """The launches of a case group, with their samples; KeyError, ValueError, … if it is damaged."""
     headers = [json.loads(text) for text in group["launch_json"].asstr()[()]]
     if "time" not in group:
@@ -201,12 +204,12 @@ def read_case_group(group: h5py.Group) -> list[Result]:
     return results
 
 
-def time_attr(group: h5py.Group, name: str) -> Any:
+def time_attr(group: H5, name: str) -> Any:
     """An attribute of the group's `time` dataset."""
     return group["time"].attrs[name]
 
 
-def open_result(path: Path, expected: str) -> h5py.File:
+def open_result(path: Path, expected: str) -> H5:
     """A result file as a read-only HDF5 image in memory; refuses foreign files and newer schemas.
 
     Nothing stays open on the disk: a run may be read while it is assembled anew, on file systems without locks,
@@ -228,7 +231,7 @@ def open_result(path: Path, expected: str) -> h5py.File:
         raise ResultFileError(f"{shown}: cannot be read ({error.strerror}); mend the permission or the disk") from None
     except ValueError as error:
         raise ResultFileError(f"{shown}: {error}; give a run.h5 as clustermark wrote it, or a fresh copy") from None
-    file = guarded(path, lambda: h5py.File(h5py.h5f.open_file_image(data)))
+    file: H5 = guarded(path, lambda: h5py.File(h5py.h5f.open_file_image(data)))
     try:
         found = guarded(path, lambda: (file.attrs.get("format"), file.attrs.get("schema_version")))
         if found[0] != expected:

@@ -97,7 +97,11 @@ def _block(table: Mapping[str, Any], where: str) -> Block:
     _only_known(table, ("workload", "params", *AXES), where)
     if "workload" not in table:
         raise UsageError(f'{where}: names no workload; add workload = "gemm" or another from `clustermark list`')
-    axes = {key: axis_values(key, table[key], f"{where}: {key}") for key in AXES if key in table}
+    axes = {
+        key: check_axis(key, plain_values(table[key], f"{where}: {key}"), f"{where}: {key}")
+        for key in AXES
+        if key in table
+    }
     params = table.get("params", {})
     if not isinstance(params, dict):
         raise UsageError(f"{where}: params is {_kind(params)}, expected a table such as params = {{ n = [512] }}")
@@ -107,6 +111,16 @@ def _block(table: Mapping[str, Any], where: str) -> Block:
         params={key: plain_values(value, f"{where}: params.{plain(key)}") for key, value in params.items()},
         where=where,
     )
+
+
+def check_axis(axis: str, values: tuple[Any, ...], where: str) -> tuple[Any, ...]:
+    """The values of an axis if each is of its kind: whole numbers for ranks and threads, names elsewhere.
+
+    Raises UsageError.
+    """
+    if axis in _NUMBER_AXES:
+        return tuple(_whole(value, where, 1, _LARGEST[axis]) for value in values)
+    return tuple(_text(value, where) for value in values)
 
 
 def _sampling(table: object, where: str) -> Sampling:
@@ -143,14 +157,6 @@ def _kind(value: object) -> str:
         dict: "a table",
     }
     return names.get(type(value), f"a {type(value).__name__}")
-
-
-def axis_values(axis: str, value: object, where: str) -> tuple[Any, ...]:
-    """The values of one of AXES, from a suite or a flag: a value or a list of them. Raises UsageError."""
-    values = plain_values(value, where)
-    if axis in _NUMBER_AXES:
-        return tuple(_whole(v, where, 1, _LARGEST[axis]) for v in values)
-    return tuple(_text(v, where) for v in values)
 
 
 def plain_values(value: object, where: str) -> tuple[Any, ...]:

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 
 from clustermark.core.case import Case
@@ -161,3 +163,8 @@ def same_measurement(a: Measurement, b: Measurement) -> bool:
         and (a.steps_per_sample, a.clock, a.sync, a.floor, a.stopped_by)
         == (b.steps_per_sample, b.clock, b.sync, b.floor, b.stopped_by)
     )
+
+
+def opened(path: Path, mode: str = "r") -> Any:
+    """An HDF5 file, untyped: h5py types each item as a union of all it might be."""
+    return h5py.File(path, mode, locking=False)

@@ -4,10 +4,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import h5py
 import pytest
-from core_examples import case_of, recorded_run, result_of
+from core_examples import case_of, opened, recorded_run, result_of
 
 from clustermark.core.errors import ResultFileError
 from clustermark.core.runfile import read_run, read_samples
@@ -90,28 +90,28 @@ def test_a_file_cut_at_any_place_is_refused(tmp_path: Path, run_bytes: bytes) ->
             read_run(path)
 
 
-def resealed(data: bytes, path: Path, change: Callable[[h5py.File], object]) -> Path:
+def resealed(data: bytes, path: Path, change: Callable[[Any], object]) -> Path:
     """A file with a good seal and other contents, as a program with a mistake would write it."""
     path.write_bytes(unsealed(data))
-    with h5py.File(path, "r+") as file:
+    with opened(path, "r+") as file:
         change(file)
     path.write_bytes(sealed(path.read_bytes()))
     return path
 
 
-def replaced(name: str, text: str) -> Callable[[h5py.File], object]:
-    def change(file: h5py.File) -> None:
+def replaced(name: str, text: str) -> Callable[[Any], object]:
+    def change(file: Any) -> None:
         del file[name]
         write_text(file, name, text)
 
     return change
 
 
-def without(name: str) -> Callable[[h5py.File], object]:
+def without(name: str) -> Callable[[Any], object]:
     return lambda file: file.__delitem__(name)
 
 
-WRONG_CONTENTS: dict[str, Callable[[h5py.File], object]] = {
+WRONG_CONTENTS: dict[str, Callable[[Any], object]] = {
     "no plan": without("plan/json"),
     "no overview": without("overview/json"),
     "no environment": without("environment"),
@@ -145,7 +145,7 @@ def test_a_missing_column_is_a_sentence(name: str, tmp_path: Path, run_bytes: by
 def test_a_newer_schema_names_both_versions_and_the_way_out(
     tmp_path: Path, run_bytes: bytes, case_bytes: bytes
 ) -> None:
-    def newer(file: h5py.File) -> None:
+    def newer(file: Any) -> None:
         file.attrs["schema_version"] = 2
 
     sentence = "has schema version 2, this clustermark reads up to 1; install a newer clustermark"
@@ -156,7 +156,7 @@ def test_a_newer_schema_names_both_versions_and_the_way_out(
 
 
 def test_another_programs_hdf5_is_refused(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "a.h5", "w") as file:
+    with opened(tmp_path / "a.h5", "w") as file:
         file["x"] = 1
     with pytest.raises(ResultFileError, match="is HDF5 but its last line is no clustermark checksum"):
         read_run(tmp_path / "a.h5")
@@ -167,7 +167,7 @@ def test_another_programs_hdf5_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_changed_with_h5py_is_refused(tmp_path: Path, run_bytes: bytes) -> None:
     (tmp_path / "r.h5").write_bytes(run_bytes)
-    with h5py.File(tmp_path / "r.h5", "r+") as file:
+    with opened(tmp_path / "r.h5", "r+") as file:
         file["summary/value"][0] = 1e99
     with pytest.raises(ResultFileError, match="changed"):
         read_run(tmp_path / "r.h5")

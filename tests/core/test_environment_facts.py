@@ -114,7 +114,7 @@ def test_foreign_work_and_steal_are_labelled() -> None:
     before = {"time": 0.0, "busy": 0.0, "idle": 0.0, "steal": 0.0, "pressure": 0.0}
     after = {"time": 10.0, "busy": 12.0, "idle": 7.0, "steal": 1.0, "pressure": 3.0}
     shares = noise.between(before, after, own_seconds=8.0)
-    assert shares == {"seconds": 10.0, "foreign_cpu": 0.2, "steal": 0.05, "pressure": 0.3}
+    assert shares == {"seconds": 10.0, "foreign_cpu": 0.2, "steal": 0.05, "cpu_seconds": 20.0, "pressure": 0.3}
     assert noise.labels(shares) == (
         "noisy machine: other programs used 20% of the CPU time",
         "noisy machine: the hypervisor took 5% of the CPU time",

@@ -6,8 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import h5py
-from core_examples import plan_of, result_of, same_measurement
+from core_examples import opened, plan_of, result_of, same_measurement
 
 from clustermark.core.rundir import RunDirectory
 from clustermark.core.runfile import read_run, read_samples
@@ -52,7 +51,7 @@ def in_appended_file(run: RunDirectory, key: Key) -> bool:
     number, launch = key
     expected = result_of(run.plan.cases[number], launch).measurement
     try:
-        with h5py.File(run.path / "appended.h5", "r", locking=False) as file:
+        with opened(run.path / "appended.h5") as file:
             return expected is not None and bool((file[f"{launch}/{number}"][()] == expected.seconds).all())
     except (OSError, KeyError, RuntimeError):
         return False

@@ -3,10 +3,9 @@
 import json
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
-from core_examples import recorded_run
+from core_examples import opened, recorded_run
 
 from clustermark.core.plan import Plan
 from clustermark.core.rundir import RunDirectory
@@ -21,7 +20,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
 
 
 def test_the_root_says_what_the_file_is(run: RunDirectory) -> None:
-    with h5py.File(run.run_file, "r", locking=False) as file:
+    with opened(run.run_file) as file:
         attributes = dict(file.attrs)
         assert list(file) == ["plan", "environment", "cases", "summary", "overview"]
         plan = json.loads(file["plan/json"].asstr()[()])
@@ -39,7 +38,7 @@ def test_the_root_says_what_the_file_is(run: RunDirectory) -> None:
 
 
 def test_every_case_says_what_it_was(run: RunDirectory) -> None:
-    with h5py.File(run.run_file, "r", locking=False) as file:
+    with opened(run.run_file) as file:
         groups = list(file["cases"])
         assert groups == [f"{n:06d}" for n in range(len(run.plan.cases) + len(run.plan.skipped))]
         for name, case in zip(groups, run.plan.cases, strict=False):
@@ -60,7 +59,7 @@ def test_every_case_says_what_it_was(run: RunDirectory) -> None:
 
 
 def test_samples_have_units_and_named_dimensions(run: RunDirectory) -> None:
-    with h5py.File(run.run_file, "r", locking=False) as file:
+    with opened(run.run_file) as file:
         for group in list(file["cases"].values())[: len(run.plan.cases)]:
             for name, iteration in (("time", "iteration"), ("warmup_time", "warmup_iteration")):
                 dataset = group[name]
@@ -75,7 +74,7 @@ def test_samples_have_units_and_named_dimensions(run: RunDirectory) -> None:
 
 
 def test_the_summary_has_columns_of_equal_length(run: RunDirectory) -> None:
-    with h5py.File(run.run_file, "r", locking=False) as file:
+    with opened(run.run_file) as file:
         columns = {name: dataset.shape for name, dataset in file["summary"].items()}
     wanted = {"case", "label", "metric", "value", "ci_low", "ci_high", "units", "better", "kind"}
     assert set(columns) == wanted
@@ -83,7 +82,7 @@ def test_the_summary_has_columns_of_equal_length(run: RunDirectory) -> None:
 
 
 def test_the_hosts_have_columns_of_equal_length(run: RunDirectory) -> None:
-    with h5py.File(run.run_file, "r", locking=False) as file:
+    with opened(run.run_file) as file:
         hosts = file["environment/hosts"]
         assert {name: dataset.shape for name, dataset in hosts.items()} == dict.fromkeys(
             ("rank", "ranks", "node", "cores"), (2,)
@@ -107,7 +106,7 @@ def test_xarray_opens_a_case(run: RunDirectory) -> None:
 
 def test_pandas_reads_the_summary(run: RunDirectory) -> None:
     pandas = pytest.importorskip("pandas")
-    with h5py.File(run.run_file, "r") as file:
+    with opened(run.run_file) as file:
         table = pandas.DataFrame(
             {
                 name: column.asstr()[()] if column.dtype == object else column[()]
