@@ -9,38 +9,50 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 
 from clustermark import __version__
 from clustermark.core.case import canonical_json
+from clustermark.core.plan import Plan
 from clustermark.core.result import Result
 from clustermark.core.store import FORMAT, H5, SCHEMA_VERSION, fill_case, write_image, write_text
 from clustermark.core.summary import Row
 
-if TYPE_CHECKING:
-    from clustermark.core.rundir import RunDirectory
-
 
 def write_run(
     path: Path,
-    run: RunDirectory,
+    plan: Plan,
+    created_utc: str,
     groups: list[tuple[int, list[Result], Row]],
     environments: Mapping[str, Any],
     complete: bool,
 ) -> None:
-    """run.h5, whole or not at all. Raises StoreError."""
-    plan_text = canonical_json(run.plan.to_dict())
+    """run.h5, whole or not at all; its folder names the run.
+
+    Parameters
+    ----------
+    path : run.h5 in the folder of the run
+    plan, created_utc : what was planned, and when
+    groups : (case number, launches, row) per case; skipped cases are numbered behind the planned ones
+    environments : fingerprint → environment
+    complete : every planned launch of every case has a result
+
+    Raises
+    ------
+    StoreError : the image cannot be made or the file cannot be written
+    """
+    plan_text = canonical_json(plan.to_dict())
 
     def fill(file: H5) -> None:
         file.attrs.update(
             {
                 "format": FORMAT,
                 "schema_version": SCHEMA_VERSION,
-                "run_id": run.run_id,
-                "suite": run.plan.suite,
-                "created_utc": run.created_utc,
+                "run_id": path.parent.name,
+                "suite": plan.suite,
+                "created_utc": created_utc,
                 "writer": f"clustermark {__version__}",
                 "status": "complete" if complete else "partial",
                 "plan_hash": hashlib.sha256(plan_text.encode()).hexdigest(),

@@ -190,7 +190,7 @@ class RunDirectory:
         for offset, result in enumerate(skipped):
             groups.append((len(self.plan.cases) + offset, [result], summarise(result.case, [result], 0)))
         complete = len(finished) == len(self.plan.cases) * self.plan.launches
-        write_run(self.run_file, self, groups, environments, complete)
+        write_run(self.run_file, self.plan, self.created_utc, groups, environments, complete)
         return [row for _, _, row in groups]
 
     def _with_samples(self, number: int, launch: int, result: Result) -> Result:
