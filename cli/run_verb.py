@@ -151,7 +151,7 @@ def finish(run: RunDirectory, rows: list[Row], options: argparse.Namespace) -> N
     """Report files, table and paths: to stdout for people, or one JSON document."""
     from clustermark.core.runfile import read_run
     from clustermark.reports.document import document
-    from clustermark.reports.tables import banner, terminal_table
+    from clustermark.reports.tables import terminal_table
 
     result = read_run(run.run_file)
     written = [run.run_file]
@@ -162,9 +162,8 @@ def finish(run: RunDirectory, rows: list[Row], options: argparse.Namespace) -> N
     if options.json:
         print(json.dumps(document([result])))
         return
-    print(terminal_table(rows))
+    print(terminal_table(rows, result.unfinished))
     print()
-    print(banner([result]))
     for path in written:
         print(path)
 
