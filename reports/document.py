@@ -92,7 +92,10 @@ _CASE = _object(
     {
         "workload": _TEXT,
         "version": {"type": "integer"},
-        "params": {"type": "object", "additionalProperties": {"type": ["integer", "number", "string", "boolean", "null"]}},
+        "params": {
+            "type": "object",
+            "additionalProperties": {"type": ["integer", "number", "string", "boolean", "null"]},
+        },
         "precision": _TEXT,
         "device": _TEXT,
         "transport": _TEXT,

@@ -126,7 +126,11 @@ def _openmetrics(runs: Sequence[Run], samples: Sequence[Result] | None) -> str:
                 lines.append(f"{name}{labels} {_number(value)}")
     parts = []
     for name, (unit, text, lines) in families.items():
-        parts += [f"# TYPE {name} gauge", *([f"# UNIT {name} {unit}"] if unit else []), f"# HELP {name} {_escape(text)}"]
+        parts += [
+            f"# TYPE {name} gauge",
+            *([f"# UNIT {name} {unit}"] if unit else []),
+            f"# HELP {name} {_escape(text)}",
+        ]
         parts += lines
     parts += ["# TYPE clustermark_cases gauge", "# HELP clustermark_cases Cases by status over all runs."]
     counts = count_runs(runs)

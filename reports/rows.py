@@ -41,7 +41,9 @@ class ReportRow:
     @property
     def drawable(self) -> bool:
         """Whether the case has a speed: only an answer that was checked and found right has one."""
-        return self.row.status == "ok" and self.row.time is not None and (self.row.check is None or self.row.check.passed)
+        return (
+            self.row.status == "ok" and self.row.time is not None and (self.row.check is None or self.row.check.passed)
+        )
 
     @property
     def headline(self) -> Metric | None:
@@ -135,9 +137,7 @@ def condition_counts(rows: Sequence[ReportRow]) -> list[tuple[str, int]]:
     for row in rows:
         for kind, texts in _by_kind(row.row.conditions).items():
             kinds.setdefault(kind, Counter())[texts[0] if len(texts) == 1 else kind] += 1
-    return [
-        (next(iter(texts)) if len(texts) == 1 else kind, texts.total()) for kind, texts in sorted(kinds.items())
-    ]
+    return [(next(iter(texts)) if len(texts) == 1 else kind, texts.total()) for kind, texts in sorted(kinds.items())]
 
 
 def _by_kind(conditions: Sequence[str]) -> dict[str, list[str]]:

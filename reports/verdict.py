@@ -61,7 +61,7 @@ def sentence(counts: Counts) -> str:
 
 
 def row_warnings(rows: Sequence[ReportRow]) -> list[str]:
-    """Doubts that the rows themselves raise: unproven wires, conditions, intervals too narrow, rates above a ceiling."""
+    """Doubts that rows raise: unproven wires, conditions, intervals too narrow, rates above a ceiling."""
     warnings = []
     ok = [row for row in rows if row.drawable]
     unproven = [row for row in ok if row.fabric_proof == NOT_VERIFIED]
@@ -111,7 +111,9 @@ def _fingerprints(run: Run) -> set[str]:
 def _environment_warnings(run: Run) -> list[str]:
     warnings = []
     if len(_fingerprints(run)) > 1:
-        warnings.append(f"{len(_fingerprints(run))} different environments in one run: its figures are not one machine's")
+        warnings.append(
+            f"{len(_fingerprints(run))} different environments in one run: its figures are not one machine's"
+        )
     if run.unfinished:
         warnings.append(f"{counted(run.unfinished, 'planned launch')} without a result")
     for environment in run.environments.values():
@@ -144,7 +146,9 @@ def machine_facts(runs: Sequence[Run]) -> list[tuple[str, str]]:
             for name, value in _shown_facts(_facts(environment)):
                 if value and value not in values.setdefault(name, []):
                     values[name].append(value)
-    return [(name, " | ".join(found[:4]) + (" | …" if len(found) > 4 else "")) for name, found in values.items() if found]
+    return [
+        (name, " | ".join(found[:4]) + (" | …" if len(found) > 4 else "")) for name, found in values.items() if found
+    ]
 
 
 def _shown_facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:

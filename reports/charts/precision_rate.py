@@ -115,10 +115,12 @@ def _panel_chart(title: str, members: Sequence[Measured], runs: Sequence[str]) -
     layers = [
         base.mark_bar(height=thick, opacity=0.85).encode(x=x, color=hue, tooltip=tooltip),
         base.mark_rule(strokeWidth=1.6).encode(x=alt.X("low:Q"), x2=alt.X2("high")),
-        base.transform_filter("datum.ceiling > 0").mark_tick(thickness=2.5, size=thick + 8).encode(x=alt.X("ceiling:Q")),
+        base.transform_filter("datum.ceiling > 0")
+        .mark_tick(thickness=2.5, size=thick + 8)
+        .encode(x=alt.X("ceiling:Q")),
         base.mark_text(align="left", dx=7).encode(x=alt.X("end:Q"), text=alt.Text("share:N")),
     ]
-    return alt.layer(*layers).properties(title=title, width=600, height={"step": step})
+    return alt.layer(*layers).properties(title=title, width=860, height={"step": step})
 
 
 def _order(row: ReportRow) -> tuple[Any, ...]:
