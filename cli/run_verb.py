@@ -156,9 +156,9 @@ def finish(run: RunDirectory, rows: list[Row], options: argparse.Namespace) -> N
     result = read_run(run.run_file)
     written = [run.run_file]
     if not options.no_report:
-        from clustermark.reports.build import write_report
+        from clustermark.reports.build import build
 
-        written += write_report([result], run.path)
+        written += build([run.run_file])
     if options.json:
         print(json.dumps(document([result])))
         return
