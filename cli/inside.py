@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from clustermark.core.rundir import RunDirectory
     from clustermark.runners.launcher import World
 
+# mpirun ends every rank at the first bad exit status: the silent ranks leave rank 0 the time to say why.
+SILENT_SECONDS = 1.0
+
 
 def run_inside(options: argparse.Namespace, world: World) -> int:
     """Run as one rank of the launch; returns the exit code, the same on every rank.
@@ -28,7 +32,9 @@ def run_inside(options: argparse.Namespace, world: World) -> int:
         return _run(options, world)
     except ClustermarkError as error:
         if world.rank == 0:
-            print(f"clustermark: {error}", file=sys.stderr)
+            print(f"clustermark: {error}", file=sys.stderr, flush=True)
+        else:
+            time.sleep(SILENT_SECONDS)
         return error.exit_code
 
 

@@ -35,7 +35,7 @@ class Row:
     time : of one step; None unless every launch is ok: a wrong answer has no speed
     metrics : headline first; empty unless ok
     check, fabric : of the launch that was worst
-    conditions : of any launch
+    conditions, counters : of any launch; counters are the largest over the launches
     fingerprints : of the environments it ran in
     """
 
@@ -122,8 +122,17 @@ def summarise(case: Case, results: Sequence[Result], launches_planned: int) -> R
         fingerprints=tuple(sorted({result.fingerprint for result in results if result.fingerprint})),
         started_utc=min(result.started_utc for result in results),
         ceiling=worst.ceiling,
-        counters=worst.counters,
+        counters=_largest([result.counters for result in results]),
     )
+
+
+def _largest(counters: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Each counter's largest value over the launches."""
+    merged: dict[str, float] = {}
+    for each in counters:
+        for name, value in each.items():
+            merged[name] = max(value, merged.get(name, value))
+    return merged
 
 
 def _worst_check(results: Sequence[Result]) -> Check | None:

@@ -30,6 +30,7 @@ def terminal_table(rows: Sequence[Row], unfinished: int = 0) -> str:
 
     lines = with_ceilings(rows)
     header, cells, notes = columns(lines)
+    header = [header[0], *(name.replace(" ", "\n") for name in header[1:])]
     align = ["left", "left", *["right"] * (len(header) - 4), "left", "left"]
     parts = [tabulate(cells, header, tablefmt="simple", disable_numparse=True, colalign=align)] if cells else []
     if notes:

@@ -70,6 +70,8 @@ def shown_percent(share: float | None) -> str:
     """``0.832`` → ``"83 %"``."""
     if share is None:
         return "–"
+    if 0 < share < 0.001:
+        return "< 0.1 %"
     return f"{share:.1%}".replace("%", " %") if share < 0.1 else f"{share:.0%}".replace("%", " %")
 
 

@@ -61,7 +61,7 @@ def sentence(counts: Counts) -> str:
 
 
 def row_warnings(rows: Sequence[ReportRow]) -> list[str]:
-    """Doubts that the rows themselves raise: unproven wires, conditions, intervals too narrow, rates above a ceiling."""
+    """Doubts that rows raise: unproven wires, conditions, intervals too narrow, rates above a ceiling."""
     warnings = []
     ok = [row for row in rows if row.drawable]
     unproven = [row for row in ok if row.fabric_proof == NOT_VERIFIED]

@@ -192,7 +192,7 @@ def run_case(
     alive()
     noise = NoiseWatch(transport)
     measurement = measure(trial, transport, sampling, floor, alive)
-    conditions = noise.stop()
+    conditions, shares = noise.stop()
     check = trial.check()
     alive()
     if measurement is None:
@@ -208,7 +208,7 @@ def run_case(
         conditions=conditions,
         started_utc=started,
         ceiling=workload.ceiling,
-        counters=trial.counters,
+        counters={**trial.counters, **shares},
     )
 
 

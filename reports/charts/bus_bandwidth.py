@@ -42,9 +42,9 @@ def draw(rows: Sequence[ReportRow]) -> Any:
     layers = [
         base.mark_line(strokeWidth=1.5).encode(strokeDash=encode["dash"]),
         base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q"), y2=alt.Y2("high")),
-        base.mark_point(size=46, strokeWidth=1.6, filled=False).encode(
+        base.mark_point(size=46, strokeWidth=1.6, opacity=1).encode(
             shape=encode["shape"],
-            fill=alt.Fill(encode["color"].shorthand, type="nominal", scale=encode["color"].scale, legend=None),
+            fill=encode["fill"],
             fillOpacity=alt.FillOpacity("filled:Q", scale=None, legend=None),
             tooltip=encode["tooltip"],
         ),

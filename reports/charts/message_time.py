@@ -50,9 +50,9 @@ def draw(rows: Sequence[ReportRow]) -> Any:
     layers = [
         base.transform_filter("datum.kind == 'fit'").mark_line(strokeWidth=1.5).encode(strokeDash=encode["dash"]),
         points.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q"), y2=alt.Y2("high")),
-        points.mark_point(size=46, strokeWidth=1.6, filled=False).encode(
+        points.mark_point(size=46, strokeWidth=1.6, opacity=1).encode(
             shape=encode["shape"],
-            fill=alt.Fill(encode["color"].shorthand, type="nominal", scale=encode["color"].scale, legend=None),
+            fill=encode["fill"],
             fillOpacity=alt.FillOpacity("filled:Q", scale=None, legend=None),
             tooltip=encode["tooltip"],
         ),
@@ -79,6 +79,7 @@ def _series_text(data: Sweep) -> str:
 
 def _fits(data: Sweep) -> list[tuple[dict[str, Any], HockneyFit]]:
     fits = []
+    dashes = data.dashes()
     for name, panel, points in data.series():
         fit = fit_hockney([point.size for point in points], [point.metric.value for point in points])
         if fit is not None:
@@ -90,6 +91,7 @@ def _fits(data: Sweep) -> list[tuple[dict[str, Any], HockneyFit]]:
                         "panel": data.panels[panel],
                         "fabric": data.fabrics[first.row.case.fabric],
                         "run": first.row.run,
+                        "dash": dashes[first.row.run if len(data.runs) > 1 else first.row.case.fabric],
                         "name": name,
                         "from": first.size,
                         "to": points[-1].size,
@@ -107,7 +109,7 @@ def _line(record: dict[str, Any], fit: HockneyFit) -> list[dict[str, Any]]:
         size = 2 ** (first + (last - first) * index / (_LINE_POINTS - 1))
         seconds = fit.seconds(size)
         if seconds > 0:
-            kept = {key: record[key] for key in ("kind", "panel", "fabric", "run")}
+            kept = {key: record[key] for key in ("kind", "panel", "fabric", "run", "dash")}
             line.append({**kept, "size": size, "value": seconds, "low": seconds, "high": seconds})
     return line
 

@@ -6,9 +6,9 @@ from clustermark.reports.rows import ReportRow, condition_counts
 from clustermark.reports.text import counted
 
 _SCOPES = {
-    "launches": "{level:.0%} order-statistic interval of the launch medians",
-    "envelope": "envelope of the launches' {level:.0%} intervals",
-    "samples": "{level:.0%} interval of the samples of one launch, narrower than the truth",
+    "launches": "{level} % order-statistic interval of the launch medians",
+    "envelope": "envelope of the launches' {level} % intervals",
+    "samples": "{level} % interval of the samples of one launch, narrower than the truth",
 }
 
 
@@ -23,7 +23,7 @@ def common_notes(rows: Sequence[ReportRow]) -> list[str]:
     names = ", ".join(run for _, run in runs[-3:]) + (f" and {len(runs) - 3} more" if len(runs) > 3 else "")
     notes = [f"Source: {counted(len(rows), 'case')} of {names}." if names else ""]
     scopes = {row.row.time.scope: row.row.time.level for row in rows if row.row.time}
-    texts = [_SCOPES[scope].format(level=round(level, 2)) for scope, level in scopes.items() if scope in _SCOPES]
+    texts = [_SCOPES[scope].format(level=round(100 * level)) for scope, level in scopes.items() if scope in _SCOPES]
     notes.append(f"Interval: {'; '.join(texts)}." if texts else "")
     conditions = condition_counts(rows)
     if conditions:

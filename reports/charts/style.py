@@ -144,4 +144,5 @@ def config(ink: str, font: str) -> dict[str, Any]:
         "title": {"color": ink, "fontSize": 13, "fontWeight": 600, "anchor": "start", "limit": 0, "offset": 12},
         "text": {"color": ink, "fontSize": 11},
         "tick": {"color": ink},
+        "rule": {"color": ink},
     }

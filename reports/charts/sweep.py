@@ -9,7 +9,7 @@ from clustermark.core.summary import Metric
 from clustermark.core.units import format_bytes, format_quantity
 from clustermark.reports.charts import style
 from clustermark.reports.charts.notes import common_notes
-from clustermark.reports.rows import NO_WIRE, NOT_VERIFIED, VERIFIED, ReportRow, newest_runs
+from clustermark.reports.rows import MOST_RUNS_DRAWN, NO_WIRE, NOT_VERIFIED, VERIFIED, ReportRow, newest_runs
 from clustermark.reports.text import counted, plain, shown_check, shown_interval, shown_param, spoken
 
 SIZE = "bytes"
@@ -49,6 +49,15 @@ class Sweep:
         """Colours tell runs apart where there is only one fabric."""
         return len(self.runs) > 1 and len(self.fabrics) == 1
 
+    def dashes(self) -> dict[str, list[int]]:
+        """Dash of each run where there are several, else of each fabric; drawn as they stand, outside the legend."""
+        forms = (
+            {run: slot for slot, run in enumerate(self.runs)}
+            if len(self.runs) > 1
+            else style.fabric_slots(self.fabrics)
+        )
+        return {name: style.dash(slot) for name, slot in forms.items()}
+
     def series(self) -> list[tuple[str, tuple[object, ...], list[Point]]]:
         """(name, panel, points) of each line: one fabric of one run in one panel."""
         lines: dict[tuple[str, str, tuple[object, ...]], list[Point]] = {}
@@ -86,9 +95,7 @@ def sweep(rows: Sequence[ReportRow], metric_name: str) -> Sweep | None:
     kept = sorted(sorted(panels, key=lambda panel: -len(by_panel[panel]))[:MOST_PANELS], key=panels.index)
     notes = []
     if older:
-        notes.append(
-            f"The newest {len({row.run for row in newest})} runs are drawn; {counted(older, 'older run')} in the table only."
-        )
+        notes.append(f"Drawn are the newest {MOST_RUNS_DRAWN} runs; {counted(older, 'older run')} in the table only.")
     if len(panels) > len(kept):
         notes.append(
             f"{len(panels) - len(kept)} more combinations of precision, ranks and options are in the table only."
@@ -153,15 +160,15 @@ def _fabric_labels(points: Sequence[Point]) -> dict[str, str]:
     for fabric in sorted({point.row.case.fabric for point in points}):
         proofs = [point.row.fabric_proof for point in points if point.row.case.fabric == fabric]
         proven = proofs.count(VERIFIED)
-        mark = {len(proofs): "✓ verified", 0: "✗ not verified"}.get(
-            proven, f"✗ verified in {proven} of {len(proofs)} points"
-        )
-        labels[fabric] = plain(fabric) if NO_WIRE in proofs else f"{plain(fabric)}  {mark}"
+        some = f"verified in {proven} of {len(proofs)} points"
+        mark = {len(proofs): "verified", 0: "NOT verified"}.get(proven, some)
+        labels[fabric] = plain(fabric) if NO_WIRE in proofs else f"{plain(fabric)} — {mark}"
     return labels
 
 
 def records(data: Sweep, factor: float = 1.0) -> list[dict[str, Any]]:
     """The points as Vega-Lite reads them; values are divided by `factor`."""
+    dashes = data.dashes()
     return [
         {
             "kind": "point",
@@ -172,6 +179,7 @@ def records(data: Sweep, factor: float = 1.0) -> list[dict[str, Any]]:
             "value": point.metric.value / factor,
             "low": point.metric.low / factor,
             "high": point.metric.high / factor,
+            "dash": dashes[point.row.run if len(data.runs) > 1 else point.row.case.fabric],
             "filled": 0 if point.row.fabric_proof == NOT_VERIFIED else 1,
             "case": plain(point.row.case.label),
             "shown": f"{format_quantity(point.metric.value, point.metric.unit)} "
@@ -193,12 +201,17 @@ def encodings(data: Sweep) -> dict[str, Any]:
     runs = {run: slot for slot, run in enumerate(data.runs)}
     hue_field, hues = ("run", runs) if data.colour_by_run else ("fabric", fabrics)
     form_field, forms = ("run", runs) if len(runs) > 1 else ("fabric", fabrics)
-    legend = alt.Legend(
-        orient="top", direction="vertical", columns=2, title=None, symbolFillColor="transparent", offset=14
-    )
+    legend = alt.Legend(orient="top", direction="vertical", columns=2, title=None, offset=14)
     hue = style.scale_of(list(hues), [style.colour(slot) for slot in hues.values()])
+    unproven = {
+        data.fabrics[fabric]
+        for fabric in data.fabrics
+        if all(point.row.fabric_proof == NOT_VERIFIED for point in data.points if point.row.case.fabric == fabric)
+    }
+    fills = ["transparent" if name in unproven else style.colour(slot) for name, slot in hues.items()]
     return {
         "color": alt.Color(hue_field, type="nominal", scale=hue, legend=legend, title=None),
+        "fill": alt.Fill(hue_field, type="nominal", scale=style.scale_of(list(hues), fills), legend=legend, title=None),
         "shape": alt.Shape(
             form_field,
             type="nominal",
@@ -206,13 +219,7 @@ def encodings(data: Sweep) -> dict[str, Any]:
             legend=legend,
             title=None,
         ),
-        "dash": alt.StrokeDash(
-            form_field,
-            type="nominal",
-            scale=style.scale_of(list(forms), [style.dash(slot) for slot in forms.values()]),
-            legend=legend,
-            title=None,
-        ),
+        "dash": alt.StrokeDash("dash", type="nominal", scale=None, legend=None),
         "detail": [alt.Detail("fabric", type="nominal"), alt.Detail("run", type="nominal")],
         "x": alt.X(
             "size",
@@ -251,7 +258,7 @@ def faceted(data: Sweep, layers: Sequence[Any], values: list[dict[str, Any]], te
     import altair as alt
 
     alone = len(data.panels) == 1
-    width, height = (660, 340) if alone else (330, 230)
+    width, height = (900, 380) if alone else (440, 270)
     panels = list(data.panels.values())
     return (
         alt.layer(*layers)

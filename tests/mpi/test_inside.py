@@ -72,7 +72,7 @@ def test_a_raising_rank_ends_the_launch_and_keeps_what_was_finished(
     done = mpirun(mpi_python, 2, *words, environment=plugin_environment)
     assert done.returncode not in (0, 2)
     [plan] = tmp_path.glob("*/plan.json")
-    again = mpirun(mpi_python, 2, "run", "--resume", plan.parent, environment=plugin_environment)
+    again = mpirun(mpi_python, 2, "run", "--resume", plan.parent, "--no-report", environment=plugin_environment)
     assert again.returncode == 4, again.stderr
     rows = {row.case.params["mode"]: row for row in read_run(plan.parent).rows}
     assert rows["none"].status == "ok"

@@ -28,6 +28,7 @@ launches = 2
 [sampling]
 seconds = 0.05
 min_samples = 2
+interval = 0.0001
 timeout = 10
 [[matrix]]
 workload = "faulty"
@@ -101,7 +102,7 @@ def test_kill_9_of_the_launcher_loses_nothing_and_leaves_no_rank(
     clustermark: Run, suite: Path, tmp_path: Path, plugin_environment: dict[str, str]
 ) -> None:
     chance = random.Random(7)
-    for trial in range(4):
+    for trial in range(3):
         out = tmp_path / f"trial{trial}"
         process = start(suite, out, plugin_environment)
         wait_for(lambda out=out: list(out.glob("*/plan.json")))
@@ -121,16 +122,17 @@ def test_kill_9_of_the_launcher_loses_nothing_and_leaves_no_rank(
 def test_kill_9_of_a_rank_fails_one_case_and_the_run_goes_on(
     suite: Path, tmp_path: Path, plugin_environment: dict[str, str]
 ) -> None:
+    suite.write_text(SUITE.replace("0.05", "1.5").replace("launches = 2", "").replace(", 3, 4, 5, 6]", "]"))
     process = start(suite, tmp_path, plugin_environment)
     wait_for(lambda: list(tmp_path.glob("*/plan.json")))
     run = the_run(tmp_path)
-    wait_for(lambda: any(event["event"] == "done" for event in read_journal(run / "journal.jsonl")))
-    wait_for(lambda: len(ranks_of(run)) == 2)
+    wait_for(lambda: any(event["event"] == "start" for event in read_journal(run / "journal.jsonl")))
     os.kill(ranks_of(run)[-1], signal.SIGKILL)
     assert process.wait(60) == 4
     rows = read_run(run).rows
-    assert [row.status for row in rows].count("failed") == 1
-    assert [row.status for row in rows].count("ok") == 5
+    assert sorted(row.status for row in rows) == ["failed", "ok"]
+    [failed] = [row for row in rows if row.status == "failed"]
+    assert "was killed by signal 9 (SIGKILL)" in failed.reason
 
 
 def test_an_interrupt_marks_the_run_and_resume_completes_it(
