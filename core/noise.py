@@ -3,6 +3,7 @@
 Two snapshots bracket a launch; `between` turns them into shares. What cannot be read is left out, never 0.
 """
 
+import contextlib
 import os
 import re
 import resource
@@ -21,7 +22,9 @@ LEAST_SECONDS = 0.1
 def snapshot() -> dict[str, float]:
     """Counters of this node and of this process, in seconds or counts since boot or start."""
     tick = os.sysconf("SC_CLK_TCK")
-    now: dict[str, float] = {"time": time.monotonic(), "load_1min": os.getloadavg()[0]}
+    now: dict[str, float] = {"time": time.monotonic()}
+    with contextlib.suppress(OSError):
+        now["load_1min"] = os.getloadavg()[0]
     cpu = read_text("/proc/stat").split("\n", 1)[0].split()[1:9]
     if len(cpu) == 8:
         user, nice, system, idle, iowait, irq, softirq, steal = (int(field) / tick for field in cpu)

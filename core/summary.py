@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from clustermark.core.case import Case
-from clustermark.core.result import UNPROVEN, FabricProof, Result, Status
+from clustermark.core.result import STATUSES, UNPROVEN, FabricProof, Result, Status
 from clustermark.core.stats import Estimate, estimate
 from clustermark.core.workload import Check
 
@@ -71,6 +71,8 @@ class Row:
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Row:
         """The row that `to_dict` wrote; KeyError, TypeError or ValueError for anything else."""
+        if data["status"] not in STATUSES:
+            raise ValueError(f"status {data['status']!r:.40}")
         return Row(
             case=Case.from_dict(data["case"]),
             status=data["status"],
