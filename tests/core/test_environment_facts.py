@@ -116,8 +116,8 @@ def test_foreign_work_and_steal_are_labelled() -> None:
     shares = noise.between(before, after, own_seconds=8.0)
     assert shares == {"seconds": 10.0, "foreign_cpu": 0.2, "steal": 0.05, "cpu_seconds": 20.0, "pressure": 0.3}
     assert noise.labels(shares) == (
-        "noisy machine: other programs used 20% of the CPU time",
-        "noisy machine: the hypervisor took 5% of the CPU time",
+        "noisy machine: other programs ran",
+        "noisy machine: the hypervisor took CPU time",
     )
     quiet = noise.between(before, after, own_seconds=12.0)
     assert quiet["foreign_cpu"] == 0.0
@@ -128,7 +128,7 @@ def test_a_snapshot_of_this_machine_can_be_compared_with_itself() -> None:
     shares = noise.between(now, now, 0.0)
     assert shares["seconds"] == 0.0
     assert noise.labels(shares) == ()
-    assert noise.report(shares)["seconds"] == 0.0
+    assert noise.report(shares) == {}
 
 
 def test_git_state_is_empty_where_there_is_no_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
