@@ -45,6 +45,7 @@ def cases_table(rows: Sequence[ReportRow], several: bool) -> str:
 <input id="filter" type="search" placeholder="Filter, such as: tcp fp32 64KiB" aria-label="Filter the cases by words">
 <select id="status" aria-label="Filter the cases by status"><option value="">every status</option>{options}</select>
 <output id="shown" aria-live="polite">{len(rows)} of {len(rows)} shown</output>
+<button type="button" class="plain" id="all" hidden>Show all</button>
 </div>
 <div class="scroll"><table id="cases-table"><thead><tr>{head}</tr></thead>
 <tbody>
@@ -69,7 +70,7 @@ def _places(rows: Sequence[ReportRow]) -> list[int]:
 
 def _line(report: ReportRow, place: int, several: bool, ceiling: bool) -> str:
     row = report.row
-    cells = [f"<td><bdi>{escape(report.run)}</bdi></td>"] if several else []
+    cells = [f'<td class="run"><bdi>{escape(report.run)}</bdi></td>'] if several else []
     cells.append(f'<td class="case" data-v="{place}"><code><bdi>{escape(report.case.label)}</bdi></code></td>')
     cells.append(f'<td><span class="mark {escape(row.status)}">{escape(row.status)}</span></td>')
     cells += [_time_cell(report), _rate_cell(report)]
@@ -87,11 +88,11 @@ def _line(report: ReportRow, place: int, several: bool, ceiling: bool) -> str:
         else ""
     )
     mark = f'<span class="mark {report.fabric_proof.replace(" ", "-")}">{proof}</span>'
-    cells.append(f"<td><bdi>{wire}</bdi> {mark}{observed}</td>")
+    cells.append(f'<td class="wire"><bdi>{wire}</bdi> {mark}{observed}</td>')
     samples = f"<small>{row.time.samples} samples</small>" if row.time else ""
     cells.append(_number_cell(float(row.launches), shown_launches(row), samples))
     words = "; ".join([*([row.reason] if row.reason else []), *row.conditions])
-    cells.append(f'<td class="words"><bdi>{escape(words)}</bdi></td>')
+    cells.append(f'<td class="words{" long" if len(words) > 40 else ""}"><bdi>{escape(words)}</bdi></td>')
     return f'<tr data-status="{escape(row.status)}">{"".join(cells)}</tr>'
 
 

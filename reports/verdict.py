@@ -14,7 +14,6 @@ from clustermark.reports.rows import (
     oldest_first,
     report_rows,
     run_labels,
-    with_ceilings,
 )
 from clustermark.reports.text import counted, plain, shown_percent
 
@@ -83,21 +82,19 @@ def row_warnings(rows: Sequence[ReportRow]) -> list[str]:
 
 
 def warnings_of(runs: Sequence[Run]) -> list[str]:
-    """Doubts about the runs, most serious first; a warning that not all of several runs share names its runs."""
+    """Doubts about the runs: environments first, then what the rows raise; an environment's names its runs."""
     distinct = oldest_first(runs)
-    labels = run_labels(distinct)
-    found: dict[str, list[str]] = {}
-    for run, label in zip(distinct, labels, strict=True):
-        rows = with_ceilings(run.rows, label, run.created_utc)
-        for text in [*_environment_warnings(run), *row_warnings(rows)]:
-            found.setdefault(text, []).append(label)
     prints = {fingerprint for run in distinct for fingerprint in _fingerprints(run)}
-    across = []
+    warnings = []
     if len(distinct) > 1 and len(prints) > 1:
-        across.append(f"the runs come from {len(prints)} different environments: a difference may be the machine's")
-    return across + [
-        text if len(where) == len(distinct) else f"{text} — {_some(where)}" for text, where in found.items()
-    ]
+        warnings.append(f"the runs come from {len(prints)} different environments: a difference may be the machine's")
+    found: dict[str, list[str]] = {}
+    for run, label in zip(distinct, run_labels(distinct), strict=True):
+        for text in _environment_warnings(run):
+            found.setdefault(text, []).append(label)
+    for text, where in found.items():
+        warnings.append(text if len(where) == len(distinct) else f"{text} — {_some(where)}")
+    return warnings + row_warnings(report_rows(distinct))
 
 
 def _some(labels: Sequence[str]) -> str:
@@ -198,9 +195,3 @@ def _shown_pool(pool: Mapping[str, Any]) -> str:
     if pool.get("user_api") != "blas":
         return ""
     return " ".join(str(pool[key]) for key in ("internal_api", "version", "architecture") if pool.get(key))
-
-
-def verified_share(runs: Sequence[Run]) -> tuple[int, int]:
-    """(cases whose wire is proven, ok cases that use a wire)."""
-    on_wire = [row for row in report_rows(runs) if row.drawable and row.fabric_proof != "no wire"]
-    return sum(row.fabric_proof == "verified" for row in on_wire), len(on_wire)

@@ -29,12 +29,15 @@
       place.classList.add("failed");
     });
   });
-  Promise.all(drawn).then(() => { root.dataset.drawn = String(drawn.length); });
+  Promise.all(drawn).then(() => {
+    root.classList.remove("reading");
+    root.dataset.drawn = String(drawn.length);
+  });
 
   const table = document.getElementById("cases-table");
   if (!table) return;
   const body = table.tBodies[0];
-  const rows = [...body.rows];
+  let rows = [...body.rows];
   const collator = new Intl.Collator("en", { numeric: true });
   const value = (row, column) => {
     const cell = row.cells[column];
@@ -44,6 +47,29 @@
   };
   const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : collator.compare(a, b));
 
+  // Rows beyond the first thousand wait for a click: laying out tens of thousands takes seconds.
+  const text = document.getElementById("filter");
+  const status = document.getElementById("status");
+  const count = document.getElementById("shown");
+  const all = document.getElementById("all");
+  let most = 1000;
+  const haystack = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
+  const filter = () => {
+    const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let matching = 0;
+    for (const row of rows) {
+      const fits = words.every((word) => haystack.get(row).includes(word)) && (!status.value || row.dataset.status === status.value);
+      matching += fits ? 1 : 0;
+      row.hidden = !fits || matching > most;
+    }
+    all.hidden = matching <= most;
+    count.textContent = matching > most ? `first ${most} of ${matching} shown` : `${matching} of ${rows.length} shown`;
+  };
+  text.addEventListener("input", filter);
+  status.addEventListener("change", filter);
+  all.addEventListener("click", () => { most = Infinity; filter(); });
+  filter();
+
   const sort = (header, column) => {
     const direction = header.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
     for (const other of table.tHead.rows[0].cells) other.setAttribute("aria-sort", "none");
@@ -51,29 +77,13 @@
     const sign = direction === "ascending" ? 1 : -1;
     const keyed = rows.map((row) => [value(row, column), row]);
     keyed.sort(([a], [b]) => (a === null ? (b === null ? 0 : 1) : b === null ? -1 : sign * compare(a, b)));
-    body.append(...keyed.map(([, row]) => row));
+    rows = keyed.map(([, row]) => row);
+    body.append(...rows);
+    filter();
   };
   [...table.tHead.rows[0].cells].forEach((header, column) => {
     header.querySelector("button").addEventListener("click", () => sort(header, column));
   });
-
-  const text = document.getElementById("filter");
-  const status = document.getElementById("status");
-  const count = document.getElementById("shown");
-  const haystack = rows.map((row) => row.textContent.toLowerCase());
-  const filter = () => {
-    const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let kept = 0;
-    rows.forEach((row, index) => {
-      const fits = words.every((word) => haystack[index].includes(word)) && (!status.value || row.dataset.status === status.value);
-      row.hidden = !fits;
-      kept += fits ? 1 : 0;
-    });
-    count.textContent = `${kept} of ${rows.length} shown`;
-  };
-  text.addEventListener("input", filter);
-  status.addEventListener("change", filter);
-  filter();
 
   addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((part) => { part.open = true; }));
 })();

@@ -35,7 +35,7 @@ def draw(rows: Sequence[ReportRow]) -> Any:
         "value",
         type="quantitative",
         title=f"bus bandwidth [{unit}]",
-        scale=alt.Scale(zero=True, nice=True, domainMax=top),
+        scale=alt.Scale(zero=True, nice=True, domainMax=1.05 * top),
         axis=alt.Axis(tickCount=6),
     )
     base = alt.Chart().encode(x=encode["x"], y=y, color=encode["color"], detail=encode["detail"])

@@ -120,7 +120,7 @@ def _panel_chart(title: str, members: Sequence[Measured], runs: Sequence[str]) -
         .encode(x=alt.X("ceiling:Q")),
         base.mark_text(align="left", dx=7).encode(x=alt.X("end:Q"), text=alt.Text("share:N")),
     ]
-    return alt.layer(*layers).properties(title=title, width=860, height={"step": step})
+    return alt.layer(*layers).properties(title=title, width=960, height={"step": step})
 
 
 def _order(row: ReportRow) -> tuple[Any, ...]:

@@ -137,6 +137,8 @@ def config(ink: str, font: str) -> dict[str, Any]:
             "titleFontSize": 12,
             "titleFontWeight": "normal",
             "titleLimit": 0,
+            "symbolBaseFillColor": ink,
+            "symbolBaseStrokeColor": ink,
             "symbolSize": 110,
             "symbolStrokeWidth": 2,
         },

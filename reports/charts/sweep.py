@@ -258,7 +258,7 @@ def faceted(data: Sweep, layers: Sequence[Any], values: list[dict[str, Any]], te
     import altair as alt
 
     alone = len(data.panels) == 1
-    width, height = (900, 380) if alone else (440, 270)
+    width, height = (960, 400) if alone else (500, 280)
     panels = list(data.panels.values())
     return (
         alt.layer(*layers)
