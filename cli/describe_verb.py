@@ -154,4 +154,3 @@ def suite_text(data: dict[str, Any]) -> list[str]:
 
 def _axes(values: dict[str, list[Any]]) -> list[str]:
     return [f"{name} {', '.join(_shown(value, '') for value in listed)}" for name, listed in values.items()]
-
