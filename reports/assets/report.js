@@ -1,0 +1,89 @@
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const button = document.getElementById("theme");
+
+  // Charts are drawn in currentColor, so that a change of theme, or paper, needs no second drawing.
+  const shown = () => root.dataset.theme || (dark.matches ? "dark" : "light");
+  const name = () => { button.textContent = shown() === "dark" ? "Light theme" : "Dark theme"; };
+  const remember = (theme) => { try { localStorage.setItem("clustermark-theme", theme); } catch { /* no storage for files */ } };
+  try {
+    const kept = localStorage.getItem("clustermark-theme");
+    if (kept === "dark" || kept === "light") root.dataset.theme = kept;
+  } catch { /* no storage for files */ }
+  button.addEventListener("click", () => {
+    root.dataset.theme = shown() === "dark" ? "light" : "dark";
+    remember(root.dataset.theme);
+    name();
+  });
+  dark.addEventListener("change", name);
+  name();
+
+  const specs = JSON.parse(document.getElementById("specs").textContent);
+  const drawn = Object.entries(specs).map(([id, spec]) => {
+    const place = document.getElementById(`chart-${id}`);
+    const actions = { export: true, source: false, compiled: false, editor: false };
+    return vegaEmbed(place, spec, { renderer: "svg", actions, downloadFileName: id }).catch((error) => {
+      place.textContent = `This chart could not be drawn (${error.message}); its figures are in the table of cases.`;
+      place.classList.add("failed");
+    });
+  });
+  Promise.all(drawn).then(() => {
+    root.classList.remove("reading");
+    root.dataset.drawn = String(drawn.length);
+  });
+
+  const table = document.getElementById("cases-table");
+  if (!table) return;
+  const body = table.tBodies[0];
+  let rows = [...body.rows];
+  const collator = new Intl.Collator("en", { numeric: true });
+  const value = (row, column) => {
+    const cell = row.cells[column];
+    const figure = cell.dataset.v;
+    if (figure === undefined) return cell.textContent.trim();
+    return figure === "" ? null : Number(figure);
+  };
+  const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : collator.compare(a, b));
+
+  // Rows beyond the first thousand wait for a click: laying out tens of thousands takes seconds.
+  const text = document.getElementById("filter");
+  const status = document.getElementById("status");
+  const count = document.getElementById("shown");
+  const all = document.getElementById("all");
+  let most = 1000;
+  const haystack = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
+  const filter = () => {
+    const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let matching = 0;
+    for (const row of rows) {
+      const fits = words.every((word) => haystack.get(row).includes(word)) && (!status.value || row.dataset.status === status.value);
+      matching += fits ? 1 : 0;
+      row.hidden = !fits || matching > most;
+    }
+    all.hidden = matching <= most;
+    count.textContent = matching > most ? `first ${most} of ${matching} shown` : `${matching} of ${rows.length} shown`;
+  };
+  text.addEventListener("input", filter);
+  status.addEventListener("change", filter);
+  all.addEventListener("click", () => { most = Infinity; filter(); });
+  filter();
+
+  const sort = (header, column) => {
+    const direction = header.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
+    for (const other of table.tHead.rows[0].cells) other.setAttribute("aria-sort", "none");
+    header.setAttribute("aria-sort", direction);
+    const sign = direction === "ascending" ? 1 : -1;
+    const keyed = rows.map((row) => [value(row, column), row]);
+    keyed.sort(([a], [b]) => (a === null ? (b === null ? 0 : 1) : b === null ? -1 : sign * compare(a, b)));
+    rows = keyed.map(([, row]) => row);
+    body.append(...rows);
+    filter();
+  };
+  [...table.tHead.rows[0].cells].forEach((header, column) => {
+    header.querySelector("button").addEventListener("click", () => sort(header, column));
+  });
+
+  addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((part) => { part.open = true; }));
+})();
