@@ -44,9 +44,9 @@ def section(title: str, lines: Iterable[str]) -> list[str]:
 
 def print_lines(lines: Iterable[str]) -> None:
     """To stdout, without an empty line at the end."""
-    print("\n".join(lines).rstrip("\n"))
+    print("\n".join(lines).rstrip("\n"), flush=True)
 
 
 def print_json(verb: str, data: Mapping[str, Any]) -> None:
     """The one JSON document of a verb to stdout."""
-    print(json.dumps({"schema_version": SCHEMA_VERSION, "verb": verb, **data}, indent=1, allow_nan=False))
+    print(json.dumps({"schema_version": SCHEMA_VERSION, "verb": verb, **data}, indent=1, allow_nan=False), flush=True)

@@ -77,7 +77,7 @@ def plan_facts(plan: Plan, launcher: Launcher | None, why_no_launcher: str, word
     launcher : None where there is none, for the reason `why_no_launcher`
     words : the suite and its options, as `narrowing` gives them
     """
-    seconds = {shape: 0.0 for shape in shapes(plan)}
+    seconds = dict.fromkeys(shapes(plan), 0.0)
     for job in plan.jobs:
         seconds[_shape(job)] += LAUNCH_SECONDS + len(job.cases) * (plan.sampling.seconds + CASE_SECONDS)
     return {
