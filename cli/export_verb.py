@@ -24,7 +24,7 @@ def execute(options: argparse.Namespace) -> int:
 
     if options.format not in EXPORTS:
         raise UsageError(
-            f"--format {options.format}: is not known{nearest(options.format, EXPORTS)}; give one of {', '.join(EXPORTS)}"
+            f"--format {options.format}: is not known{nearest(options.format, EXPORTS)}; `clustermark export --help` shows them"
         )
     text = export(load_runs(options.runs, options.results), options.format)
     if options.output is None:
