@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from clustermark.core.rundir import RunDirectory
     from clustermark.runners.launcher import World
 
+# mpirun ends every rank at the first bad exit status: the silent ranks leave rank 0 the time to say why.
+SILENT_SECONDS = 1.0
+
 
 def run_inside(options: argparse.Namespace, world: World) -> int:
     """Run as one rank of the launch; returns the exit code, the same on every rank.
@@ -28,7 +32,9 @@ def run_inside(options: argparse.Namespace, world: World) -> int:
         return _run(options, world)
     except ClustermarkError as error:
         if world.rank == 0:
-            print(f"clustermark: {error}", file=sys.stderr)
+            print(f"clustermark: {error}", file=sys.stderr, flush=True)
+        else:
+            time.sleep(SILENT_SECONDS)
         return error.exit_code
 
 
@@ -38,7 +44,7 @@ def _run(options: argparse.Namespace, world: World) -> int:
 
     variables = recorded_variables()
     run, plan = _planned(options, world)
-    job, left = next_job(plan, set(run.finished()) if run else set(), world)
+    job = next_job(plan, set(run.finished()) if run else set(), world)
     for name in THREAD_VARIABLES:  # before NumPy is imported: its BLAS reads them once
         os.environ[name] = str(job.threads)
     from clustermark.cli.run_verb import exit_code, finish
@@ -47,10 +53,10 @@ def _run(options: argparse.Namespace, world: World) -> int:
     from clustermark.runners.worker import Launch, run_launch
 
     comm = start_mpi(job.fabric, world.size).COMM_WORLD
-    opened = comm.bcast(_open(options, run, plan) if world.rank == 0 else None, 0)
+    opened = comm.bcast(_open(options, run, plan, job) if world.rank == 0 else None, 0)
     if isinstance(opened, ClustermarkError):
         raise opened
-    run, folder = opened
+    run, folder, left = opened
     launch = Launch(
         run=str(run.path),
         folder=str(folder),
@@ -114,27 +120,30 @@ def fit_plan(plan: Plan, world: World) -> Plan:
     return replace(plan, cases=cases, skipped=tuple(skipped), jobs=make_jobs(cases, 1, plan.seed))
 
 
-def next_job(plan: Plan, finished: set[tuple[int, int]], world: World) -> tuple[Job, tuple[int, ...]]:
-    """The first job of this launch's shape with cases left, and those cases. Raises UsageError if there is none."""
+def next_job(plan: Plan, finished: set[tuple[int, int]], world: World) -> Job:
+    """The first job of this launch's shape with cases left. Raises UsageError if there is none."""
     for job in plan.jobs:
-        left = tuple(case for case in job.cases if (case, job.launch) not in finished)
-        if job.ranks == world.size and left:
-            return job, left
+        if job.ranks == world.size and any((case, job.launch) not in finished for case in job.cases):
+            return job
     raise UsageError(
         f"run: no case of {world.size} rank(s) is left to run; start with another -n, or without mpirun for all"
     )
 
 
 def _open(
-    options: argparse.Namespace, run: RunDirectory | None, plan: Plan
-) -> tuple[RunDirectory, Path] | ClustermarkError:
-    """Rank 0: make or lock the run and the folder of this launch; an error is handed to every rank."""
+    options: argparse.Namespace, run: RunDirectory | None, plan: Plan, job: Job
+) -> tuple[RunDirectory, Path, tuple[int, ...]] | ClustermarkError:
+    """Rank 0: make or lock the run, the folder of this launch, the cases left; an error is handed to every rank."""
     from clustermark.core.rundir import RunDirectory
+    from clustermark.runners.local import record_unwatched_failures
 
     try:
         run = run or RunDirectory.create(options.out, plan)
         run.lock()
-        return run, run.launch_folder("inside")
+        record_unwatched_failures(run)
+        finished = run.finished()
+        left = tuple(case for case in job.cases if (case, job.launch) not in finished)
+        return run, run.launch_folder("inside"), left
     except ClustermarkError as error:
         return error
 

@@ -150,20 +150,20 @@ def _mark_interrupted(run: RunDirectory) -> None:
 def finish(run: RunDirectory, rows: list[Row], options: argparse.Namespace) -> None:
     """Report files, table and paths: to stdout for people, or one JSON document."""
     from clustermark.core.runfile import read_run
-    from clustermark.reports.build import write_report
     from clustermark.reports.document import document
-    from clustermark.reports.tables import banner, terminal_table
+    from clustermark.reports.tables import terminal_table
 
     result = read_run(run.run_file)
     written = [run.run_file]
     if not options.no_report:
-        written += write_report([result], run.path)
+        from clustermark.reports.build import build
+
+        written += build([run.run_file])
     if options.json:
         print(json.dumps(document([result])))
         return
-    print(terminal_table(rows))
+    print(terminal_table(rows, result.unfinished))
     print()
-    print(banner([result]))
     for path in written:
         print(path)
 

@@ -3,12 +3,12 @@
 Two snapshots bracket a launch; `between` turns them into shares. What cannot be read is left out, never 0.
 """
 
+import contextlib
 import os
 import re
 import resource
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from clustermark.core.environment import read_text
 
@@ -22,7 +22,9 @@ LEAST_SECONDS = 0.1
 def snapshot() -> dict[str, float]:
     """Counters of this node and of this process, in seconds or counts since boot or start."""
     tick = os.sysconf("SC_CLK_TCK")
-    now: dict[str, float] = {"time": time.monotonic(), "load_1min": os.getloadavg()[0]}
+    now: dict[str, float] = {"time": time.monotonic()}
+    with contextlib.suppress(OSError):
+        now["load_1min"] = os.getloadavg()[0]
     cpu = read_text("/proc/stat").split("\n", 1)[0].split()[1:9]
     if len(cpu) == 8:
         user, nice, system, idle, iowait, irq, softirq, steal = (int(field) / tick for field in cpu)
@@ -66,16 +68,17 @@ def between(before: Mapping[str, float], after: Mapping[str, float], own_seconds
 
 
 def labels(shares: Mapping[str, float]) -> tuple[str, ...]:
-    """The conditions that a reader must see: "noisy machine: …" or nothing."""
+    """The conditions that a reader must see; how much is in the shares, so that equal kinds stay equal labels."""
     found = []
     least = LEAST_SECONDS / max(shares.get("cpu_seconds", 0.0), LEAST_SECONDS)
     if shares.get("foreign_cpu", 0.0) > max(FOREIGN_CPU_LIMIT, least):
-        found.append(f"noisy machine: other programs used {shares['foreign_cpu']:.0%} of the CPU time")
+        found.append("noisy machine: other programs ran")
     if shares.get("steal", 0.0) > max(STEAL_LIMIT, least):
-        found.append(f"noisy machine: the hypervisor took {shares['steal']:.0%} of the CPU time")
+        found.append("noisy machine: the hypervisor took CPU time")
     return tuple(found)
 
 
-def report(shares: Mapping[str, float]) -> dict[str, Any]:
-    """The shares rounded for the file."""
-    return {key: round(value, 4) for key, value in shares.items()}
+def report(shares: Mapping[str, float]) -> dict[str, float]:
+    """The shares of CPU time as counters of a result: {"foreign CPU share": …, "steal share": …}."""
+    names = {"foreign_cpu": "foreign CPU share", "steal": "steal share"}
+    return {name: round(shares[key], 4) for key, name in names.items() if key in shares}

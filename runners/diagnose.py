@@ -3,12 +3,16 @@
 import json
 import re
 import signal
+from collections.abc import Iterable
 from pathlib import Path
 
 from clustermark.core.errors import EXIT_CANNOT_WRITE
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function>\S+)')
-_KILLED = re.compile(r"(?:rank|PROCESS|Process name:).*?(?:signal|SIGNAL:?)\s*(\d+)", re.S | re.I)
+_KILLED = re.compile(
+    r"rank (?P<rank>\d+) with PID .*?exited on\s+signal (?P<a>\d+)|EXIT STRING: .*\(signal (?P<b>\d+)\)", re.S
+)
+_EARLY = re.compile(r"process rank (?P<rank>\d+) with PID \d+ on node \S+ exiting\s+improperly")
 _NOISE = re.compile(r"^\s*$|^[-=*+\s]+$|^\s*File |^\s*Traceback|mpi4py|importlib|runpy|^\s*[\^~]+\s*$")
 TAIL_LINES = 6
 TAIL_BYTES = 65536
@@ -40,12 +44,15 @@ def diagnose(folder: Path, exit_status: int | None, timed_out: bool, timeout: fl
     str : never empty
     """
     return (
-        _raised(folder)
-        or _hung(folder, timeout)
-        or _crashed(folder)
+        seen_in_notes(folder, timeout)
         or (f"no rank gave a sign of life for {timeout:g} s; the launch was ended" if timed_out else "")
         or _ended(folder, exit_status)
     )
+
+
+def seen_in_notes(folder: Path, timeout: float) -> str:
+    """As `diagnose`, from what the ranks themselves left; "" if they left nothing (they were killed)."""
+    return _raised(folder) or _hung(folder, timeout) or _crashed(folder)
 
 
 def cannot_write(folder: Path, exit_status: int | None) -> bool:
@@ -101,18 +108,41 @@ def _crashed(folder: Path) -> str:
 
 
 def _ended(folder: Path, exit_status: int | None) -> str:
-    lines = []
-    for path in (*sorted(folder.glob("rank*.stderr")), folder / "mpirun.stderr"):
+    """From the launcher's own words, else its exit status; with what the ranks said last."""
+    words = read_tail(folder / "mpirun.stderr") + read_tail(folder / "mpirun.stdout")
+    known = _told(words, exit_status)
+    lines = _last_words(folder.glob("rank*.stderr"))
+    if not known:
+        lines += _last_words([folder / "mpirun.stderr", folder / "mpirun.stdout"])
+    return "; ".join([known or f"the launch ended with exit status {exit_status}", *lines[:3]])
+
+
+def _told(words: str, exit_status: int | None) -> str:
+    """What an exit message of Open MPI or MPICH means, "" if it says nothing known."""
+    killed = _KILLED.search(words)
+    if killed:
+        rank, number = killed.group("rank"), int(killed.group("a") or killed.group("b"))
+        return f"{f'rank {rank}' if rank else 'a rank'} was killed by {signal_name(number)}"
+    early = _EARLY.search(words)
+    if early:
+        return f"rank {early.group('rank')} ended early, without MPI_Finalize"
+    if exit_status == 0:
+        return "a rank ended early with exit status 0, without finishing its cases"
+    if exit_status is not None and exit_status - 128 in signal.valid_signals():
+        return f"the launch was ended by {signal_name(exit_status - 128)}"
+    return ""
+
+
+def signal_name(number: int) -> str:
+    """``9`` → ``"signal 9 (SIGKILL)"``."""
+    known = number in signal.valid_signals()
+    return f"signal {number} ({signal.Signals(number).name})" if known else f"signal {number}"
+
+
+def _last_words(paths: Iterable[Path]) -> list[str]:
+    said = []
+    for path in sorted(paths):
         kept = [line.strip() for line in read_tail(path).splitlines() if not _NOISE.search(line)]
         if kept:
-            name = "mpirun" if path.stem == "mpirun" else f"rank {path.stem.removeprefix('rank')}"
-            lines.append(f"{name} said: {' | '.join(kept[-TAIL_LINES:])}")
-    killed = _KILLED.search(read_tail(folder / "mpirun.stderr"))
-    number = int(killed.group(1)) if killed else (exit_status or 0) - 128
-    if number in signal.valid_signals():
-        what = f"a rank was killed by signal {number} ({signal.Signals(number).name})"
-    elif exit_status == 0:
-        what = "a rank ended early with exit status 0, without finishing its cases"
-    else:
-        what = f"the launch ended with exit status {exit_status}"
-    return f"{what}; {'; '.join(lines[:3])}" if lines else what
+            said.append(f"{path.stem.replace('rank', 'rank ')} said: {' | '.join(kept[-TAIL_LINES:])}")
+    return said

@@ -14,13 +14,14 @@ from pathlib import Path
 from clustermark.core.environment import recorded_variables
 from clustermark.core.errors import StoreError
 from clustermark.core.files import atomic_write
-from clustermark.core.journal import Event, Journal, JournalReader
+from clustermark.core.journal import Event, Journal, JournalReader, read_journal
 from clustermark.core.plan import Job
 from clustermark.core.result import Result
 from clustermark.core.rundir import RunDirectory, utc_now
-from clustermark.runners.diagnose import cannot_write, diagnose
+from clustermark.runners.diagnose import cannot_write, diagnose, seen_in_notes
 from clustermark.runners.launch_world import die_with_parent
 from clustermark.runners.launcher import Launcher, launch_arguments, launch_environment, usable_cores
+from clustermark.runners.proving import count_copies
 from clustermark.runners.worker import Launch
 
 POLL_SECONDS = 0.02
@@ -52,18 +53,31 @@ def run_plan(run: RunDirectory, launcher: Launcher, progress: Progress = lambda 
     ------
     StoreError : results cannot be written; what was finished stays
     """
-    for number, job in enumerate(run.plan.jobs):
-        _run_job(run, launcher, number, job, progress)
-
-
-def _run_job(run: RunDirectory, launcher: Launcher, number: int, job: Job, progress: Progress) -> None:
-    """Launch until every case of the job has a result; each bad end gives one case its failure."""
+    record_unwatched_failures(run)
     finished = run.finished()
-    left = [case for case in job.cases if (case, job.launch) not in finished]
+    copies: dict[str, int | None] = {}
+    for number, job in enumerate(run.plan.jobs):
+        left = [case for case in job.cases if (case, job.launch) not in finished]
+        if left and job.fabric not in copies:
+            copies[job.fabric] = count_copies(launcher, job.fabric)
+        _run_job(run, launcher, number, job, left, copies.get(job.fabric), progress)
+
+
+def _run_job(
+    run: RunDirectory,
+    launcher: Launcher,
+    number: int,
+    job: Job,
+    left: list[int],
+    copies: int | None,
+    progress: Progress,
+) -> None:
+    """Launch until every case that is left of the job has a result; each bad end gives one case its failure."""
     while left:
         folder = run.launch_folder(f"{number:04d}")
         events: list[Event] = []
-        ended = _launch(run, launcher, folder, job, left, _collect(events, progress))
+        launch = _write_launch(run, folder, job, left, copies)
+        ended = _launch(run, launcher, folder, launch, _collect(events, progress))
         done = {event["case"] for event in events if event["event"] == "done"}
         left = [case for case in left if case not in done]
         if not left:
@@ -94,6 +108,26 @@ def _collect(events: list[Event], progress: Progress) -> Callable[[Event], None]
     return collect
 
 
+def record_unwatched_failures(run: RunDirectory) -> None:
+    """Failures that no launcher saw (inside a user's own mpirun, or it was killed): from the ranks' notes.
+
+    A case that was begun, has no result, and whose ranks left a note is failed; one whose ranks were killed from
+    outside left none and simply runs again. Raises StoreError.
+    """
+    begun: dict[tuple[int, int], str] = {}
+    for event in read_journal(run.journal_path):
+        key = event.get("case"), event.get("launch")
+        if event["event"] == "start":
+            begun[key] = str(event.get("folder"))  # type: ignore[index]
+        elif event["event"] in ("done", "retry"):
+            begun.pop(key, None)  # type: ignore[arg-type]
+    for (case, launch), name in begun.items():
+        folder = run.path / "ranks" / Path(name).name
+        reason = seen_in_notes(folder, run.plan.sampling.timeout)
+        if reason and 0 <= case < len(run.plan.cases) and not cannot_write(folder, None):
+            _fail(run, case, launch, f"{reason} [logs: ranks/{folder.name}]")
+
+
 def _fail(run: RunDirectory, case: int, launch: int, reason: str) -> Result:
     """Record that a case failed in a launch."""
     result = Result(run.plan.cases[case], launch, "failed", reason, started_utc=utc_now())
@@ -105,15 +139,8 @@ def _fail(run: RunDirectory, case: int, launch: int, reason: str) -> Result:
     return result
 
 
-def _launch(
-    run: RunDirectory,
-    launcher: Launcher,
-    folder: Path,
-    job: Job,
-    cases: list[int],
-    collect: Callable[[Event], None],
-) -> Ended:
-    """One mpirun from start to end; `collect` sees every event of the journal as it appears."""
+def _write_launch(run: RunDirectory, folder: Path, job: Job, cases: list[int], copies: int | None) -> Launch:
+    """What the ranks are told, as job.json. Raises StoreError."""
     launch = Launch(
         run=str(run.path),
         folder=str(folder),
@@ -123,10 +150,18 @@ def _launch(
         fabric=job.fabric,
         cases=tuple(cases),
         variables=recorded_variables(),
+        kernel_copies=copies,
     )
     atomic_write(folder / "job.json", launch.to_json().encode())
+    return launch
+
+
+def _launch(
+    run: RunDirectory, launcher: Launcher, folder: Path, launch: Launch, collect: Callable[[Event], None]
+) -> Ended:
+    """One mpirun from start to end; `collect` sees every event of the journal as it appears."""
     arguments = [
-        *launch_arguments(launcher, job.ranks, job.threads, usable_cores(), os.geteuid() == 0),
+        *launch_arguments(launcher, launch.ranks, launch.threads, usable_cores(), os.geteuid() == 0),
         sys.executable,
         "-m",
         "clustermark.runners.worker",
@@ -139,7 +174,7 @@ def _launch(
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
-            env=launch_environment(os.environ, job.fabric, job.threads),
+            env=launch_environment(os.environ, launch.fabric, launch.threads),
             start_new_session=True,
             pass_fds=run.held,
             preexec_fn=lambda: die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - this process has one thread

@@ -93,18 +93,18 @@ class NoiseWatch:
         """Take the first snapshot."""
         self.before = noise.snapshot()
 
-    def stop(self) -> tuple[str, ...]:
-        """Labels for the worst node; collective, the same on every rank."""
+    def stop(self) -> tuple[tuple[str, ...], dict[str, float]]:
+        """Labels and shares of the worst node; collective, on rank 0 (empty elsewhere)."""
         after = noise.snapshot()
         own = after["own"] - self.before["own"]
         rows = self.transport.gather((platform.node(), own, self.before, after))
-        found: tuple[str, ...] = ()
-        if rows is not None:
-            for node in sorted({row[0] for row in rows}):
-                here = [row for row in rows if row[0] == node]
-                shares = noise.between(here[0][2], here[0][3], sum(row[1] for row in here))
-                found = max(found, noise.labels(shares), key=len)
-        return self.transport.broadcast(found)
+        worst: dict[str, float] = {}
+        for node in sorted({row[0] for row in rows or []}):
+            here = [row for row in rows or [] if row[0] == node]
+            shares = noise.between(here[0][2], here[0][3], sum(row[1] for row in here))
+            if shares.get("foreign_cpu", 0.0) >= worst.get("foreign_cpu", 0.0):
+                worst = shares
+        return noise.labels(worst), noise.report(worst)
 
 
 def oversubscription(environment: Environment, threads: int) -> tuple[str, ...]:

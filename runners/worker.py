@@ -153,7 +153,8 @@ def _run_cases(
     for number in launch.cases:
         case = run.plan.cases[number]
         if journal is not None:
-            journal.append({"event": "start", "case": number, "launch": launch.launch, "utc": utc_now()})
+            where = {"launch": launch.launch, "folder": Path(launch.folder).name}
+            journal.append({"event": "start", "case": number, **where, "utc": utc_now()})
         result = run_case(case, launch.launch, workloads[case.workload], run.plan.sampling, floor, alive)
         if result is None or journal is None:
             continue
@@ -191,7 +192,7 @@ def run_case(
     alive()
     noise = NoiseWatch(transport)
     measurement = measure(trial, transport, sampling, floor, alive)
-    conditions = noise.stop()
+    conditions, shares = noise.stop()
     check = trial.check()
     alive()
     if measurement is None:
@@ -207,7 +208,7 @@ def run_case(
         conditions=conditions,
         started_utc=started,
         ceiling=workload.ceiling,
-        counters=trial.counters,
+        counters={**trial.counters, **shares},
     )
 
 
