@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from clustermark.cli.layout import columns, print_json, print_lines, section
-from clustermark.core.errors import EXIT_OK, UsageError, nearest
+from clustermark.core.errors import EXIT_OK, UsageError, nearest, plain
 from clustermark.core.units import format_bytes
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def execute(options: argparse.Namespace) -> int:
         lines = suite_text(data)
     else:
         raise UsageError(
-            f"'{options.name}' is neither a workload nor a suite{nearest(options.name, [*known, *shipped])}; "
+            f"'{plain(options.name)}' is neither a workload nor a suite{nearest(options.name, [*known, *shipped])}; "
             f"`clustermark list` shows all"
         )
     if options.json:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from clustermark.cli.report_verb import add_run_options, load_runs
-from clustermark.core.errors import EXIT_OK, UsageError, nearest
+from clustermark.core.errors import EXIT_OK, UsageError, nearest, plain
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +23,9 @@ def execute(options: argparse.Namespace) -> int:
     from clustermark.reports.export import EXPORTS, export
 
     if options.format not in EXPORTS:
+        close = nearest(options.format, EXPORTS)
         raise UsageError(
-            f"--format {options.format}: is not known{nearest(options.format, EXPORTS)}; `clustermark export --help` shows them"
+            f"--format {plain(options.format)}: is not known{close}; `clustermark export --help` shows all"
         )
     text = export(load_runs(options.runs, options.results), options.format)
     if options.output is None:

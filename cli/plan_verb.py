@@ -77,9 +77,14 @@ def plan_facts(plan: Plan, launcher: Launcher | None, why_no_launcher: str, word
     launcher : None where there is none, for the reason `why_no_launcher`
     words : the suite and its options, as `narrowing` gives them
     """
+    from clustermark.transports.fabrics import FABRICS
+
     seconds = dict.fromkeys(shapes(plan), 0.0)
     for job in plan.jobs:
         seconds[_shape(job)] += LAUNCH_SECONDS + len(job.cases) * (plan.sampling.seconds + CASE_SECONDS)
+    # Each shared-memory fabric gets a launch of its own first, in which its copies are counted.
+    used = [FABRICS[name] for name in {job.fabric for job in plan.jobs} if name in FABRICS]
+    proving = sum(row.wire == "none" and row.kernel_copies is not None for row in used)
     return {
         "suite": plan.suite,
         "summary": plan.summary,
@@ -103,8 +108,9 @@ def plan_facts(plan: Plan, launcher: Launcher | None, why_no_launcher: str, word
             }
             for shape, job in shapes(plan).items()
         ],
-        "seconds": round(sum(seconds.values()), 1),
+        "seconds": round(sum(seconds.values()) + proving * LAUNCH_SECONDS, 1),
         "assumed": {
+            "proving_launches": proving,
             "seconds_per_launch": LAUNCH_SECONDS,
             "seconds_per_case": round(plan.sampling.seconds + CASE_SECONDS, 6),
         },
@@ -173,9 +179,10 @@ def text(data: dict[str, Any]) -> list[str]:
     total = f"{len(data['cases'])} case(s) × {data['launches']} launch(es), {len(data['refused'])} refused"
     merged = f", {data['merged']} combination(s) named a case twice and were merged" if data["merged"] else ""
     estimate = (
-        f"at most about {duration(data['seconds'])}: {assumed['seconds_per_launch']:g} s to start a launch and "
-        f"{assumed['seconds_per_case']:g} s per case, of which {CASE_SECONDS:g} s to prepare and check; sampling "
-        f"stops earlier where the interval is narrow enough"
+        f"at most about {duration(data['seconds'])}: {assumed['seconds_per_launch']:g} s to start a launch, "
+        f"{assumed['proving_launches']} more launch(es) to prove shared memory, and {assumed['seconds_per_case']:g} s "
+        f"per case, of which {CASE_SECONDS:g} s to prepare and check; sampling stops earlier where the interval is "
+        f"narrow enough"
     )
     return [
         f"{data['suite']}: {total}{merged}",

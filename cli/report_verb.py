@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clustermark.cli.layout import print_lines
-from clustermark.core.errors import EXIT_OK, StoreError, UsageError, nearest
+from clustermark.core.errors import EXIT_OK, StoreError, UsageError, nearest, plain
 
 if TYPE_CHECKING:
     from clustermark.core.rundir import RunDirectory
@@ -121,9 +121,13 @@ def run_file(name: Path, results: Path) -> Path:
         if not folder.is_dir():
             known = _names(folder.parent)
             close = get_close_matches(name.name, known, 1) or known[-3:]
-            raise UsageError(f"run {name}: is not there{nearest(name.name, close)}; give a run's folder or its run.h5")
+            raise UsageError(
+                f"run {plain(str(name))}: is not there{nearest(name.name, close)}; give a run's folder or its run.h5"
+            )
     except OSError as error:
-        raise UsageError(f"run {name}: cannot be read ({error.strerror}); give a run's folder or its run.h5") from None
+        raise UsageError(
+            f"run {plain(str(name))}: cannot be read ({error.strerror}); give a run's folder or its run.h5"
+        ) from None
     _assemble(folder)
     return folder / "run.h5"
 

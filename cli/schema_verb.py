@@ -4,7 +4,7 @@ import argparse
 import json
 
 from clustermark.cli.layout import columns, print_lines, section
-from clustermark.core.errors import EXIT_OK, UsageError, nearest
+from clustermark.core.errors import EXIT_OK, UsageError, nearest, plain
 
 # Path → shape or type, meaning. `@name` is an attribute; <…> stands for one name of many.
 LAYOUT: dict[str, dict[str, tuple[str, str]]] = {
@@ -107,7 +107,7 @@ def execute(options: argparse.Namespace) -> int:
     """Show it; returns the exit code. Raises UsageError."""
     what = options.what or ("result" if options.json else "file")
     if what not in _WHAT:
-        raise UsageError(f"schema '{what}': is not known{nearest(what, _WHAT)}; give file or result")
+        raise UsageError(f"schema '{plain(what)}': is not known{nearest(what, _WHAT)}; give file or result")
     if what == "file" and options.json:
         raise UsageError("schema file: has no JSON form; drop --json, or ask for `clustermark schema result`")
     if what == "result":

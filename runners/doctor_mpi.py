@@ -144,14 +144,16 @@ def fabric_finding(name: str, ended: Ended) -> Finding:
         mend = f"leave it out: --fabric with the others (here: alias '{FABRICS[name].alias}')"
         return Finding(name, "warning", f"a launch with it {ended.complaint()}", mend)
     proof = documents[-1]
-    counted = {key: proof["detail"][key] for key in ("lo", "network") if key in proof["detail"]}
-    counters = ", ".join(f"{key} {value:.2f}" for key, value in counted.items())
-    shown = proof["observed"] + (f" (bytes carried ÷ bytes sent: {counters})" if counters else "")
-    # Which of two shared-memory paths it was is seen in process_vm_readv calls, which nobody counts here.
-    copies = FABRICS[name].kernel_copies is not None and FABRICS[name].wire == "none"
-    tail = "; copies by the kernel are not counted" if copies else ""
+    detail = proof["detail"]
+    names = {"tcp": "own sockets", "lo": "lo", "network": "other interfaces"}
+    counters = [", ".join(f"{text} {detail[key]:.2f}" for key, text in names.items() if key in detail)]
+    if "process_vm_readv" in detail:
+        counters.append(f"{detail['process_vm_readv']} copies by the kernel")
+    elif FABRICS[name].wire == "none" and FABRICS[name].kernel_copies is not None:
+        counters.append("copies by the kernel cannot be counted here")
+    shown = f"{proof['observed']} (bytes carried ÷ sent: {'; '.join(counters)})" if counters[0] else proof["observed"]
     if proof["proven"]:
-        return Finding(name, "ok", f"proven: {shown}{tail}")
+        return Finding(name, "ok", f"proven: {shown}")
     mend = "keep other traffic off this node's interfaces, then run doctor again"
     if proof["evidence"] == "none":
         mend = "its figures stay 'not verified': /proc/net/dev must be readable inside this container"

@@ -80,18 +80,24 @@ def world(expected: str) -> dict[str, Any]:
 
 
 def fabric(name: str) -> dict[str, Any] | None:
-    """The proof of a fabric between two ranks; on rank 0, None elsewhere."""
+    """The proof of a fabric between two ranks, copies by the kernel counted; on rank 0, None elsewhere.
+
+    The counter slows what it counts and cannot be taken out again: this launch measures nothing else.
+    """
     from dataclasses import asdict
 
     from clustermark.runners.launch_world import start_mpi
 
     mpi_module = start_mpi(name, 2)
+    from clustermark.transports.copies import CopyCounter
     from clustermark.transports.fabrics import FABRICS
     from clustermark.transports.mpi import MpiTransport
-    from clustermark.transports.proof import prove
+    from clustermark.transports.proof import count_kernel_copies, prove
 
     transport = MpiTransport()
-    proof = prove(FABRICS[name], transport)
+    counter = CopyCounter()
+    counter.start()
+    proof = prove(FABRICS[name], transport, count_kernel_copies(transport, counter))
     mpi_module.Finalize()
     return {**asdict(proof), "detail": dict(proof.detail)} if transport.rank == 0 else None
 
