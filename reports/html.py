@@ -146,10 +146,18 @@ def _environments(runs: Sequence[Run]) -> str:
     folded = "".join(
         f'<details class="environment"><summary>Environment <code>{escape(fingerprint)}</code> '
         f'<span class="muted">({escape(_users(users[fingerprint]))})</span></summary>'
-        f"{small_table(['fact', 'value'], _flat(environment))}</details>"
+        f"{small_table(['fact', 'value'], _environment_lines(environment))}</details>"
         for fingerprint, environment in found.items()
     )
     return f"<section><h2>Environment</h2>{folded}</section>"
+
+
+def _environment_lines(environment: Any) -> list[list[str]]:
+    """The facts under their own names, then everything else."""
+    if not isinstance(environment, Mapping):
+        return _flat(environment)
+    others = {key: value for key, value in environment.items() if key not in ("facts", "fingerprint")}
+    return _flat(environment.get("facts", {})) + _flat(others)
 
 
 def _users(labels: Sequence[str]) -> str:

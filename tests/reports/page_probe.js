@@ -66,11 +66,23 @@
     box.dispatchEvent(new Event("input"));
     choice.value = status;
     choice.dispatchEvent(new Event("change"));
-    return { rows: shown().map((row) => row.querySelector(".case").textContent), count: document.getElementById("shown").textContent };
+    return { rows: shown().map((row) => row.querySelector(".case code").textContent), count: document.getElementById("shown").textContent };
+  };
+
+  const tooltip = () => {
+    const point = document.querySelector('.chart [aria-roledescription="point"]');
+    if (!point) return "";
+    const { x, y } = point.getBoundingClientRect();
+    for (const kind of ["pointerover", "pointermove", "mouseover", "mousemove"]) {
+      point.dispatchEvent(new MouseEvent(kind, { bubbles: true, clientX: x + 2, clientY: y + 2 }));
+    }
+    const shown = document.getElementById("vg-tooltip-element");
+    return shown ? { text: shown.textContent, elements: [...new Set([...shown.querySelectorAll("*")].map((e) => e.tagName))] } : "";
   };
 
   const probe = () => {
     const found = {
+      tooltip: tooltip(),
       background: getComputedStyle(document.body).backgroundColor,
       owned: root.dataset.owned ?? null,
       pageScrolls: root.scrollWidth > root.clientWidth + 1,

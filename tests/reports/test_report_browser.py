@@ -135,11 +135,13 @@ def test_the_table_filters_by_words_and_by_status(found, run):
 
 
 def test_hostile_labels_run_nothing_and_fetch_nothing(chromium, tmp_path):
-    runs = [hostile_run(text) for text in HOSTILE[:4]]
+    runs = [hostile_run(text) for text in HOSTILE[:3]]
     page = look(chromium, tmp_path, render_html(runs))
     assert page["owned"] is None
     assert page["errors"] == []
     assert all(chart["svg"] for chart in page["charts"])
+    assert "<" in page["tooltip"]["text"], "the tooltip shows a hostile label as text"
+    assert set(page["tooltip"]["elements"]) <= {"TABLE", "TBODY", "TR", "TD", "H2"}
 
 
 def test_many_panels_runs_and_fabrics_stay_readable_on_a_narrow_window(chromium, tmp_path):

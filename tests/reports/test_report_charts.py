@@ -1,10 +1,12 @@
 """Charts: what is drawn, what is not, how it is marked."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
-from fake_runs import allreduce, make_case, make_row, make_run, sample_rows
+from fake_runs import Amount, allreduce, make_case, make_row, make_run, sample_rows
 
 from clustermark.reports import CHARTS
 from clustermark.reports.charts import style
@@ -111,7 +113,7 @@ def test_with_many_runs_the_newest_eight_are_drawn_and_the_caption_says_so():
         drawn = {record["run"] for record in points(spec)}
         assert len(drawn) == 8
         assert "2026-11-23 00:02 smoke" not in drawn
-        assert any("newest 8 runs are drawn" in n or "newest 8 runs" in n for n in spec["usermeta"]["notes"])
+        assert "Drawn are the newest 8 runs; 3 older runs in the table only." in spec["usermeta"]["notes"]
 
 
 def test_a_fabric_keeps_its_colour_whatever_stands_beside_it():
@@ -198,3 +200,19 @@ def test_size_zero_and_nan_are_not_drawn():
     spec = specs_of(make_run(rows))["message_time"]
     assert min(record["size"] for record in points(spec)) == 8
     json.dumps(spec, allow_nan=False)
+
+
+@pytest.mark.parametrize("proven", [True, False])
+def test_rates_over_an_unproven_fabric_say_so_in_their_title(proven):
+    case = make_case("gemm", params={"n": 512}, ranks=2, fabric="ompi-tcp")
+    row = make_row(case, 1e-3, work={"flop_rate": Amount(1e9, "flop")}, ceiling="peak.flop_rate", proven=proven)
+    (panel,) = specs_of(make_run([row]))["precision_rate"]["vconcat"]
+    assert panel["title"] == "gemm · 2 ranks · ompi-tcp" + ("" if proven else " — fabric NOT verified")
+
+
+def test_reports_are_imported_without_the_libraries_that_draw():
+    code = (
+        "import sys, clustermark.reports.build, clustermark.reports.tables; "
+        "sys.exit(bool({'altair', 'vl_convert', 'tabulate', 'pandas'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
