@@ -1,0 +1,74 @@
+"""From run files to report files."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from clustermark.core.errors import UsageError, nearest
+from clustermark.core.files import atomic_write, cannot_write
+from clustermark.core.runfile import Run, read_run
+from clustermark.reports.export import export
+from clustermark.reports.html import write_html
+from clustermark.reports.images import write_images
+from clustermark.reports.markdown import markdown
+
+Writer = Callable[[Sequence[Run], Path], list[Path]]
+
+
+def _html(runs: Sequence[Run], folder: Path) -> list[Path]:
+    target = folder / "report.html"
+    write_html(runs, target)
+    return [target]
+
+
+def _markdown(runs: Sequence[Run], folder: Path) -> list[Path]:
+    return _text(folder / "report.md", markdown(runs))
+
+
+def _json(runs: Sequence[Run], folder: Path) -> list[Path]:
+    return _text(folder / "report.json", export(runs, "json"))
+
+
+def _images(runs: Sequence[Run], folder: Path) -> list[Path]:
+    return write_images(runs, folder / "charts")
+
+
+def _text(target: Path, text: str) -> list[Path]:
+    atomic_write(target, text.encode("utf-8", "replace"))
+    return [target]
+
+
+FORMATS: dict[str, Writer] = {"html": _html, "markdown": _markdown, "json": _json, "images": _images}
+
+
+def build(
+    paths: Sequence[Path], target: Path | None = None, formats: Sequence[str] = ("html", "markdown")
+) -> list[Path]:
+    """Read runs and write a report over all of them.
+
+    Parameters
+    ----------
+    paths : run folders or run.h5 files
+    target : folder, made if it is not there; None for the folder of the first run
+    formats : keys of `FORMATS`
+
+    Returns
+    -------
+    list of Path : the files written
+
+    Raises
+    ------
+    UsageError : no path, an unknown format, or a path that is no readable run
+    StoreError : a file cannot be written
+    """
+    if not paths:
+        raise UsageError("report: was given no run; name a run's folder or its run.h5")
+    for name in formats:
+        if name not in FORMATS:
+            raise UsageError(f"report format '{name}': is not known{nearest(name, FORMATS)}; give one of these")
+    runs = [read_run(path) for path in paths]
+    folder = target if target is not None else runs[0].path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    return [written for name in formats for written in FORMATS[name](runs, folder)]

@@ -1,0 +1,22 @@
+"""Charts as Vega-Lite specifications: for the page, and for pictures."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from clustermark.reports import CHARTS
+from clustermark.reports.rows import ReportRow
+
+
+def drawings(rows: Sequence[ReportRow]) -> dict[str, dict[str, Any]]:
+    """Chart name → specification, in the order of `CHARTS`; without charts whose data lack their axes."""
+    drawn = {name: draw(rows) for name, draw in CHARTS.items()}
+    return {name: chart.to_dict() for name, chart in drawn.items() if chart is not None}
+
+
+def vega_lite_version() -> str | None:
+    """The Vega-Lite of vl-convert that Altair writes for; None, its newest, where it has not that one."""
+    import altair as alt
+    import vl_convert
+
+    wanted = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
+    return wanted if wanted in vl_convert.get_vegalite_versions() else None

@@ -1,0 +1,129 @@
+"""The page's tables."""
+
+import math
+from collections.abc import Sequence
+from html import escape as escape_html
+
+from clustermark.core.result import STATUSES
+from clustermark.core.summary import Metric
+from clustermark.core.units import format_quantity
+from clustermark.reports.rows import NO_WIRE, ReportRow
+from clustermark.reports.tables import shown_launches, shown_proof
+from clustermark.reports.text import plain, shown_check, shown_interval, shown_metric, shown_percent, spoken
+
+
+def escape(text: object) -> str:
+    """Foreign text as HTML text or attribute."""
+    return escape_html(plain(text))
+
+
+def small_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table without sorting."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in header)
+    body = "".join("<tr>" + "".join(f"<td><bdi>{escape(cell)}</bdi></td>" for cell in row) + "</tr>" for row in rows)
+    return f'<div class="scroll small"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def cases_table(rows: Sequence[ReportRow], several: bool) -> str:
+    """Every case of every run, to be sorted and filtered.
+
+    Parameters
+    ----------
+    rows : all of them
+    several : show the run of each
+    """
+    ceiling = any(row.share_of_ceiling is not None for row in rows)
+    names = [*(["run"] if several else []), "case", "status", "time", "rate", *(["of ceiling"] if ceiling else [])]
+    names += ["error ≤ bound", "fabric", "launches", "conditions"]
+    figures = {"time", "rate", "of ceiling", "error ≤ bound", "launches"}
+    head = "".join(_sortable(name, name in figures) for name in names)
+    place = _places(rows)
+    body = "\n".join(_line(row, number, several, ceiling) for row, number in zip(rows, place, strict=True))
+    options = "".join(f'<option value="{status}">{status}</option>' for status in STATUSES)
+    return f"""<section id="cases"><h2>Cases</h2>
+<div class="controls">
+<input id="filter" type="search" placeholder="Filter, such as: tcp fp32 64KiB" aria-label="Filter the cases by words">
+<select id="status" aria-label="Filter the cases by status"><option value="">every status</option>{options}</select>
+<output id="shown" aria-live="polite">{len(rows)} of {len(rows)} shown</output>
+</div>
+<div class="scroll"><table id="cases-table"><thead><tr>{head}</tr></thead>
+<tbody>
+{body}
+</tbody></table></div></section>"""
+
+
+def _places(rows: Sequence[ReportRow]) -> list[int]:
+    """Where each row stands when sorted by case: workload, precision, ranks, fabric, then parameters by value."""
+
+    def key(index: int) -> tuple[object, ...]:
+        case = rows[index].case
+        params = [(name, type(value).__name__, value) for name, value in sorted(case.params.items())]
+        return (case.workload, case.precision, case.ranks, case.fabric, params, index)
+
+    order = sorted(range(len(rows)), key=key)
+    places = [0] * len(rows)
+    for place, index in enumerate(order):
+        places[index] = place
+    return places
+
+
+def _line(report: ReportRow, place: int, several: bool, ceiling: bool) -> str:
+    row = report.row
+    cells = [f"<td><bdi>{escape(report.run)}</bdi></td>"] if several else []
+    cells.append(f'<td class="case" data-v="{place}"><code><bdi>{escape(report.case.label)}</bdi></code></td>')
+    cells.append(f'<td><span class="mark {escape(row.status)}">{escape(row.status)}</span></td>')
+    cells += [_time_cell(report), _rate_cell(report)]
+    if ceiling:
+        share = report.share_of_ceiling
+        cells.append(_number_cell(share, shown_percent(share)))
+    ratio = row.check.error / row.check.bound if row.check and row.check.bound > 0 else None
+    detail = f"<small>{escape(row.check.name)}</small>" if row.check else ""
+    cells.append(_number_cell(ratio, shown_check(row), detail))
+    proof = shown_proof(report)
+    wire = escape(report.case.fabric) if report.fabric_proof != NO_WIRE else ""
+    observed = (
+        f"<small>{escape(row.fabric.observed)}, by {escape(row.fabric.evidence)}</small>"
+        if wire and proof != "–"
+        else ""
+    )
+    mark = f'<span class="mark {report.fabric_proof.replace(" ", "-")}">{proof}</span>'
+    cells.append(f"<td><bdi>{wire}</bdi> {mark}{observed}</td>")
+    samples = f"<small>{row.time.samples} samples</small>" if row.time else ""
+    cells.append(_number_cell(float(row.launches), shown_launches(row), samples))
+    words = "; ".join([*([row.reason] if row.reason else []), *row.conditions])
+    cells.append(f'<td class="words"><bdi>{escape(words)}</bdi></td>')
+    return f'<tr data-status="{escape(row.status)}">{"".join(cells)}</tr>'
+
+
+def _time_cell(report: ReportRow) -> str:
+    metric = report.row.metric("time") if report.drawable else None
+    if metric is None:
+        return _number_cell(None, "–")
+    return _number_cell(metric.value, format_quantity(metric.value, "s"), f"<small>{_interval(metric)}</small>")
+
+
+def _rate_cell(report: ReportRow) -> str:
+    """The headline with its interval and its name, further rates small beneath."""
+    headline = report.headline
+    if headline is None:
+        return _number_cell(None, "–")
+    more = f"<small>{escape(spoken(headline.name))} {_interval(headline)}</small>"
+    for metric in report.row.metrics:
+        if metric.name not in ("time", headline.name):
+            more += f"<small>{escape(spoken(metric.name))} {escape(shown_metric(metric))}</small>"
+    return _number_cell(headline.value, shown_metric(headline), more)
+
+
+def _interval(metric: Metric) -> str:
+    return shown_interval(metric.value, metric.low, metric.high, metric.unit)
+
+
+def _number_cell(value: float | None, shown: str, more: str = "") -> str:
+    """`data-v` is what sorting compares; empty sorts last."""
+    number = "" if value is None or not math.isfinite(value) else f"{value:.9g}"
+    return f'<td class="n" data-v="{number}">{escape(shown)}{more}</td>'
+
+
+def _sortable(name: str, is_figure: bool) -> str:
+    kind = ' class="n"' if is_figure else ""
+    return f'<th scope="col" aria-sort="none"{kind}><button type="button">{escape(name)}</button></th>'

@@ -1,0 +1,105 @@
+"""The table of cases as text: for the terminal after a run, and for Markdown."""
+
+from collections.abc import Sequence
+
+from clustermark.core.summary import Row
+from clustermark.reports.rows import NO_WIRE, VERIFIED, ReportRow, with_ceilings
+from clustermark.reports.text import (
+    plain,
+    shown_check,
+    shown_interval,
+    shown_metric,
+    shown_percent,
+    shown_time,
+    spoken,
+)
+from clustermark.reports.verdict import count, row_warnings, sentence
+
+MOST_METRIC_COLUMNS = 3
+
+
+def terminal_table(rows: Sequence[Row], unfinished: int = 0) -> str:
+    """What `clustermark run` prints at its end: the table, its notes, the warnings and the counts.
+
+    Parameters
+    ----------
+    rows : of one run
+    unfinished : planned launches without a result
+    """
+    from tabulate import tabulate
+
+    lines = with_ceilings(rows)
+    header, cells, notes = columns(lines)
+    header = [header[0], *(name.replace(" ", "\n") for name in header[1:])]
+    align = ["left", "left", *["right"] * (len(header) - 4), "left", "left"]
+    parts = [tabulate(cells, header, tablefmt="simple", disable_numparse=True, colalign=align)] if cells else []
+    if notes:
+        parts.append("\n".join(f"[{number}] {note}" for number, note in enumerate(notes, 1)))
+    warnings = row_warnings(lines)
+    if warnings:
+        parts.append("\n".join(f"warning: {warning}" for warning in warnings))
+    parts.append(sentence(count(rows, unfinished)))
+    return "\n\n".join(parts)
+
+
+def columns(rows: Sequence[ReportRow]) -> tuple[list[str], list[list[str]], list[str]]:
+    """Header, cells and notes of the table; reasons and conditions are notes, so that lines stay short.
+
+    Returns
+    -------
+    header : names; the first two (case, status) and the last two (fabric, notes) hold words, the others figures
+    cells : one list per row
+    notes : what [1], [2], … in the last column stand for
+    """
+    rates = metric_columns(rows)
+    with_ceiling = any(row.share_of_ceiling is not None for row in rows)
+    header = ["case", "status", "time", "95 % interval", *map(spoken, rates)]
+    header += [*(["of ceiling"] if with_ceiling else []), "error ≤ bound", "launches", "fabric", "notes"]
+    notes: dict[str, int] = {}
+    cells = []
+    for row in rows:
+        time = row.row.time if row.drawable else None
+        remarks = [*([plain(row.row.reason)] if row.row.reason else []), *map(plain, row.row.conditions)]
+        numbers = [notes.setdefault(remark, len(notes) + 1) for remark in remarks]
+        cells.append(
+            [
+                plain(row.case.label),
+                row.row.status,
+                shown_time(time),
+                shown_interval(time.value, time.low, time.high, "s") if time else "–",
+                *[shown_metric(row.row.metric(name) if row.drawable else None) for name in rates],
+                *([shown_percent(row.share_of_ceiling)] if with_ceiling else []),
+                shown_check(row.row),
+                shown_launches(row.row),
+                shown_proof(row),
+                " ".join(f"[{number}]" for number in numbers),
+            ]
+        )
+    return header, cells, list(notes)
+
+
+def metric_columns(rows: Sequence[ReportRow]) -> list[str]:
+    """Names of the rates that get a column: those most cases have, in the order of the workloads."""
+    names: dict[str, int] = {}
+    for row in rows:
+        for metric in row.row.metrics if row.drawable else ():
+            if metric.name != "time":
+                names[metric.name] = names.get(metric.name, 0) + 1
+    kept = sorted(names, key=lambda name: -names[name])[:MOST_METRIC_COLUMNS]
+    return [name for name in names if name in kept]
+
+
+def shown_launches(row: Row) -> str:
+    """``"3"``, or ``"2 of 3"`` where some are missing."""
+    if not row.launches_planned:
+        return "–"
+    if row.launches == row.launches_planned:
+        return str(row.launches)
+    return f"{row.launches} of {row.launches_planned}"
+
+
+def shown_proof(row: ReportRow) -> str:
+    """ "verified", "NOT verified" (capitals: the eye must stop there), "–" where nothing was sent or measured."""
+    if row.fabric_proof == NO_WIRE or row.row.status in ("failed", "skipped"):
+        return "–"
+    return VERIFIED if row.fabric_proof == VERIFIED else "NOT verified"
