@@ -74,7 +74,7 @@ class Comparison:
 
     @property
     def load(self) -> str:
-        """"" if enough pairs were undisturbed, else what disturbed the last one."""
+        """ "" if enough pairs were undisturbed, else what disturbed the last one."""
         quiet = sum(not pair.load for pair in self.pairs)
         return "" if quiet >= PAIRS else self.pairs[-1].load or f"only {quiet} of {len(self.pairs)} pairs were quiet"
 
@@ -181,8 +181,7 @@ def table(comparison: Comparison, wire: str) -> list[dict[str, str]]:
 
 
 def _shown(ratio: Target, added: Target) -> str:
-    bounds = f"{ratio.least:g} … {ratio.most:g}" if ratio.least > 0 else f"≤ {ratio.most:g}"
-    return bounds + (f", ≤ +{added.most:g} µs" if added.most < float("inf") else "")
+    return f"{ratio}" + (f", ≤ +{added.most:g} µs" if added.most < float("inf") else "")
 
 
 def describe(comparison: Comparison, side: Side) -> str:

@@ -140,7 +140,9 @@ def main() -> None:
     if world.rank == 0:
         import mpi4py
 
-        print(json.dumps({"library": library_facts(mpi)["text"], "numpy": np.__version__, "mpi4py": mpi4py.__version__}))
+        print(
+            json.dumps({"library": library_facts(mpi)["text"], "numpy": np.__version__, "mpi4py": mpi4py.__version__})
+        )
     mpi.Finalize()
 
 

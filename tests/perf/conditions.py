@@ -34,7 +34,9 @@ class Watch:
         self._before = noise.snapshot()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         after = noise.snapshot()
         own = after["own"] - self._before["own"] + _children_seconds() - self._children
         self.shares = noise.between(self._before, after, own)
@@ -56,12 +58,14 @@ class Target:
 
     Attributes
     ----------
-    least, most : inclusive bounds, in the figure's unit
+    most, least : inclusive bounds
+    unit : of the figure and its bounds
     load_only_adds : foreign load can make the figure larger but not smaller, so that meeting `most` counts all the same
     """
 
     most: float
     least: float = -math.inf
+    unit: str = ""
     load_only_adds: bool = True
 
     def verdict(self, low: float, high: float, load: str = "") -> str:
@@ -75,6 +79,11 @@ class Target:
         if low > self.most or high < self.least:
             return MISSED
         return UNCLEAR
+
+    def __str__(self) -> str:
+        """``≤ 0.3 s``, ``0.95 … 1.05``."""
+        bounds = f"≤ {self.most:g}" if self.least == -math.inf else f"{self.least:g} … {self.most:g}"
+        return f"{bounds} {self.unit}".rstrip()
 
 
 def worst(verdicts: list[str]) -> str:

@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
-from conditions import MET, MISSED, NOT_JUDGED, Target
+from conditions import MET, MISSED, Target, worst
 
 Judge = Callable[..., None]
 _LINES = pytest.StashKey[list[str]]()
 
 
+@dataclass(frozen=True)
+class Figure:
+    """What was measured, its target, and its interval where it has one."""
+
+    what: str
+    value: float
+    target: Target
+    interval: tuple[float, float] | None = None
+
+    def verdict(self, load: str) -> str:
+        """Of the interval, or of the value."""
+        return self.target.verdict(*(self.interval or (self.value, self.value)), load)
+
+
 @pytest.fixture
 def judge(request: pytest.FixtureRequest) -> Judge:
-    """Record a figure, fail the test if its target was missed, skip it if the machine was too busy to say."""
+    """Record figures; fail the test if a target was missed, skip it if the machine was too busy to say."""
     lines = request.config.stash.setdefault(_LINES, [])
 
-    def decide(what: str, shown: str, target: Target, low: float, high: float, load: str = "") -> None:
-        verdict = target.verdict(low, high, load)
-        lines.append(f"{what}: {shown}; target {target}: {verdict}{f' ({load})' if load else ''}")
-        if verdict == MISSED:
-            pytest.fail(lines[-1], pytrace=False)
-        if verdict != MET:
-            pytest.skip(f"{NOT_JUDGED}: {lines[-1]}" if verdict != NOT_JUDGED else lines[-1])
+    def decide(load: str, *figures: Figure) -> None:
+        verdicts = [figure.verdict(load) for figure in figures]
+        said = [
+            f"{figure.what}: {figure.value:.4g} {figure.target.unit}; target {figure.target}: {verdict}"
+            for figure, verdict in zip(figures, verdicts, strict=True)
+        ]
+        lines.extend(f"{line} ({load})" if load else line for line in said)
+        overall = worst(verdicts)
+        reasons = "; ".join(line for line, verdict in zip(said, verdicts, strict=True) if verdict == overall)
+        if overall == MISSED:
+            pytest.fail(reasons, pytrace=False)
+        if overall != MET:
+            pytest.skip(f"{reasons} ({load})" if load else reasons)
 
     return decide
 
