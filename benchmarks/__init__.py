@@ -1,1 +1,14 @@
-"""benchmarks"""
+"""Benchmarks: one file each, one line in the table."""
+
+from clustermark.benchmarks.allreduce import ALLREDUCE
+from clustermark.benchmarks.gemm import GEMM
+from clustermark.benchmarks.noop import NOOP
+from clustermark.benchmarks.peak import PEAK
+from clustermark.core.workload import Workload
+
+BENCHMARKS: dict[str, Workload] = {
+    "allreduce": ALLREDUCE,
+    "gemm": GEMM,
+    "noop": NOOP,
+    "peak": PEAK,
+}

@@ -1,1 +1,73 @@
-"""cli"""
+"""The command line: one file per verb, loaded only when it is called.
+
+Exit codes: 0 ok, 1 regression, 2 usage, 3 inconclusive under --strict, 4 a case failed or was wrong,
+5 not comparable, 130 interrupted.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from clustermark import __version__
+from clustermark.core.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, ClustermarkError, nearest
+
+VERBS: dict[str, str] = {
+    "run": "run a suite, or go on with a run that was cut short",
+    "plan": "show what a suite would run: cases, refusals, launches, time",
+    "list": "workloads, suites, precisions, devices, transports, fabrics",
+    "describe": "one workload or suite in full",
+    "doctor": "what works on this machine, what is missing, and the command that mends it",
+    "report": "HTML and Markdown report of one or more runs",
+    "export": "results as CSV, JSON, pytest-benchmark JSON or OpenMetrics",
+    "schema": "the JSON schema of --json documents and the layout of result files",
+}
+
+
+def _usage() -> str:
+    width = max(len(verb) for verb in VERBS)
+    lines = [f"  {verb:<{width}}  {summary}" for verb, summary in VERBS.items()]
+    return "\n".join(
+        [
+            "usage: clustermark VERB [options]      clustermark VERB --help",
+            "",
+            "Is this machine as fast and as right as it should be, over which interconnect, in which precision?",
+            "",
+            *lines,
+            "",
+            "start with:  clustermark doctor;  clustermark run smoke",
+        ]
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a verb and return the exit code; a user's mistake is one sentence on stderr, never a traceback."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_usage())
+        return EXIT_OK if words else EXIT_USAGE
+    if words[0] in ("-V", "--version"):
+        print(f"clustermark {__version__}")
+        return EXIT_OK
+    verb, rest = words[0], words[1:]
+    if verb not in VERBS:
+        print(
+            f"clustermark: '{verb}' is no verb{nearest(verb, VERBS)}; `clustermark --help` shows all", file=sys.stderr
+        )
+        return EXIT_USAGE
+    module = import_module(f"clustermark.cli.{verb}_verb")
+    parser = argparse.ArgumentParser(prog=f"clustermark {verb}", description=VERBS[verb])
+    module.configure(parser)
+    try:
+        return int(module.execute(parser.parse_args(rest)))
+    except ClustermarkError as error:
+        print(f"clustermark: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("clustermark: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe has gone (`clustermark list | head`): nothing left to say, and no second error at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK

@@ -40,7 +40,7 @@ class Case:
     @cached_property
     def id(self) -> str:
         """Twelve hexadecimal digits of the SHA-256 of the canonical JSON: equal for equal cases only."""
-        return hashlib.sha256(canonical_json(self.to_dict()).encode()).hexdigest()[:12]
+        return hashlib.sha256(canonical_json(self.to_dict()).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
     @property
     def nodes(self) -> int:
@@ -65,13 +65,25 @@ class Case:
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> "Case":
-        """The case that `to_dict` wrote; TypeError or KeyError for anything else."""
+        """The case that `to_dict` wrote; TypeError, KeyError or ValueError for anything else."""
+        for names, kind in ((_TEXTS, str), (_NUMBERS, int)):
+            for name in names:
+                if type(data[name]) is not kind:
+                    raise TypeError(f"{name} is {data[name]!r:.40}")
+        if min(data["ranks"], data["ranks_per_node"], data["threads"]) < 1:
+            raise ValueError("a case needs at least one rank")
         return Case(**{**data, "params": dict(data["params"])})
 
 
+_TEXTS = ("workload", "precision", "device", "transport", "fabric")
+_NUMBERS = ("version", "ranks", "ranks_per_node", "threads", "seed")
+
+
 def _shown(key: str, value: ParamValue) -> str:
-    if isinstance(value, bool):
-        return key if value else ""
+    if value is True:
+        return key
+    if not value:  # false, 0 and "" stand for "not asked for"
+        return ""
     return f"{key}={value}"
 
 

@@ -18,7 +18,12 @@ from clustermark.core.case import canonical_json
 # Variables that change what the libraries do; everything else in the environment stays private.
 RECORDED_VARIABLES = re.compile(
     r"^(OMP_|OPENBLAS_|MKL_|BLIS_|GOTO_|NUMBA_|OMPI_MCA_|PRTE_MCA_|PMIX_MCA_|MPIR_CVAR_|MPICH_|UCX_|FI_|NCCL_"
-    r"|CUDA_|CUPY_|NUMPY_MADVISE_HUGEPAGE$|SLURM_JOB_ID$|SLURM_JOB_PARTITION$|KMP_)"
+    r"|CUDA_|CUPY_|NUMPY_MADVISE_HUGEPAGE$|SLURM_JOB_PARTITION$|KMP_)"
+)
+
+# What a launcher writes about the launch itself: other in every launch, so it may not decide comparability.
+_BOOKKEEPING = re.compile(
+    r"(OMPI_MCA|PRTE_MCA|PMIX_MCA)_(PREFIXES|initial_wdir|num_procs|cpu_type|orte_.*|ess_.*|.*(uri|jobid|session|tmpdir).*)$"
 )
 
 
@@ -51,7 +56,7 @@ class Environment:
 
 def fingerprint(facts: Mapping[str, Any]) -> str:
     """Sixteen hexadecimal digits of the SHA-256 of the canonical JSON of the facts."""
-    return hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical_json(facts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def read_text(path: str) -> str:
@@ -135,8 +140,12 @@ def library_facts() -> dict[str, Any]:
 
 
 def recorded_variables() -> dict[str, str]:
-    """The environment variables that change what the libraries do."""
-    return {key: value for key, value in sorted(os.environ.items()) if RECORDED_VARIABLES.match(key)}
+    """The environment variables that change what the libraries do; the same for each launch of a set-up."""
+    return {
+        key: value
+        for key, value in sorted(os.environ.items())
+        if RECORDED_VARIABLES.match(key) and not _BOOKKEEPING.match(key)
+    }
 
 
 def git_state(folder: Path) -> dict[str, Any]:
@@ -166,7 +175,7 @@ def affinity() -> list[int]:
 def short_ranges(numbers: Sequence[int]) -> str:
     """``[0, 1, 2, 5]`` → ``"0-2,5"``."""
     ranges: list[list[int]] = []
-    for number in sorted(numbers):
+    for number in sorted(set(numbers)):
         if ranges and number == ranges[-1][1] + 1:
             ranges[-1][1] = number
         else:

@@ -42,9 +42,17 @@ class ResultFileError(UsageError):
 class LaunchError(ClustermarkError):
     """An MPI launch that could not be started or was not what was asked for."""
 
+    exit_code = EXIT_USAGE
+
 
 class WorkloadError(ClustermarkError):
     """A workload that cannot run this case here (memory, a missing library, a refused size)."""
+
+
+def plain(text: str, most: int = 60) -> str:
+    """Foreign text as part of a sentence: one line, no control or direction characters, at most `most` long."""
+    shown = text if len(text) <= most else text[: most - 1] + "…"
+    return shown if shown.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -41,10 +41,12 @@ def atomic_write(path: Path, data: bytes) -> None:
         finally:
             os.close(descriptor)
         temporary.replace(path)
-    except OSError as error:
+    except BaseException as error:  # a signal's exception, too, must leave no temporary file
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise cannot_write(path, error) from error
+        if isinstance(error, OSError):
+            raise cannot_write(path, error) from error
+        raise
     sync_folder(path.parent)
 
 

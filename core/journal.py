@@ -4,14 +4,16 @@ Events: `launch`, `environment`, `start`, `done`, `interrupted`. A kill can tear
 then ignored; whatever a torn line announced is simply not done.
 """
 
+import contextlib
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from clustermark.core.errors import StoreError
-from clustermark.core.files import cannot_write, write_all
+from clustermark.core.files import cannot_write, sync_folder, write_all
 
 Event = dict[str, Any]
 
@@ -24,26 +26,46 @@ class Journal:
         self.path = path
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-            size = os.fstat(self._descriptor).st_size
-            if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
-                write_all(self._descriptor, b"\n")  # ends the line that a kill tore
         except OSError as error:
             raise cannot_write(path, error) from error
+        sync_folder(path.parent)
 
     def append(self, event: Mapping[str, Any]) -> None:
         """Write one line and fsync; on failure the file is cut back to what it was. Raises StoreError."""
         line = (json.dumps(event, separators=(",", ":")) + "\n").encode()
-        before = os.fstat(self._descriptor).st_size
-        try:
-            write_all(self._descriptor, line)
-            os.fsync(self._descriptor)
-        except OSError as error:
-            os.ftruncate(self._descriptor, before)
-            raise cannot_write(self.path, error) from error
+        with _alone(self._descriptor):
+            before = None
+            try:
+                before = os.fstat(self._descriptor).st_size
+                write_all(self._descriptor, self._end_of_torn_line(before) + line)
+                os.fsync(self._descriptor)
+            except BaseException as error:
+                if before is not None:
+                    with contextlib.suppress(OSError):
+                        os.ftruncate(self._descriptor, before)
+                if isinstance(error, OSError):
+                    raise cannot_write(self.path, error) from error
+                raise
+
+    def _end_of_torn_line(self, size: int) -> bytes:
+        """A newline if the file ends inside a line: launcher and rank 0 both append, and either may be killed."""
+        return b"\n" if size and os.pread(self._descriptor, 1, size - 1) != b"\n" else b""
 
     def close(self) -> None:
         """Close the file; `append` must not be called again."""
         os.close(self._descriptor)
+
+
+@contextlib.contextmanager
+def _alone(descriptor: int) -> Iterator[None]:
+    """Lock out the other writer for one line; a file system without locks goes unguarded."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def parse_events(text: bytes) -> list[Event]:

@@ -3,24 +3,28 @@
 Two snapshots bracket a launch; `between` turns them into shares. What cannot be read is left out, never 0.
 """
 
+import contextlib
 import os
 import re
 import resource
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from clustermark.core.environment import read_text
 
 # Shares of the node's CPU time above which a run is labelled; below, ordinary daemons stay unmentioned.
 FOREIGN_CPU_LIMIT = 0.05
 STEAL_LIMIT = 0.02
+# … and the least CPU time behind a label: /proc/stat counts in ticks of 10 ms.
+LEAST_SECONDS = 0.1
 
 
 def snapshot() -> dict[str, float]:
     """Counters of this node and of this process, in seconds or counts since boot or start."""
     tick = os.sysconf("SC_CLK_TCK")
-    now: dict[str, float] = {"time": time.monotonic(), "load_1min": os.getloadavg()[0]}
+    now: dict[str, float] = {"time": time.monotonic()}
+    with contextlib.suppress(OSError):
+        now["load_1min"] = os.getloadavg()[0]
     cpu = read_text("/proc/stat").split("\n", 1)[0].split()[1:9]
     if len(cpu) == 8:
         user, nice, system, idle, iowait, irq, softirq, steal = (int(field) / tick for field in cpu)
@@ -47,7 +51,7 @@ def between(before: Mapping[str, float], after: Mapping[str, float], own_seconds
     Returns
     -------
     dict : "seconds", and where readable "foreign_cpu" and "steal" (of all CPU time, 0 … 1) and "pressure"
-        (share of the time in which some task waited for a CPU)
+        (share of the time in which some task waited for a CPU) and "cpu_seconds" (of all CPUs)
     """
     seconds = after["time"] - before["time"]
     shares = {"seconds": seconds}
@@ -57,21 +61,24 @@ def between(before: Mapping[str, float], after: Mapping[str, float], own_seconds
         if total > 0:
             shares["foreign_cpu"] = max(0.0, (busy - own_seconds) / total)
             shares["steal"] = max(0.0, steal / total)
+            shares["cpu_seconds"] = total
     if "pressure" in before and "pressure" in after and seconds > 0:
         shares["pressure"] = (after["pressure"] - before["pressure"]) / seconds
     return shares
 
 
 def labels(shares: Mapping[str, float]) -> tuple[str, ...]:
-    """The conditions that a reader must see: "noisy machine: …" or nothing."""
+    """The conditions that a reader must see; how much is in the shares, so that equal kinds stay equal labels."""
     found = []
-    if shares.get("foreign_cpu", 0.0) > FOREIGN_CPU_LIMIT:
-        found.append(f"noisy machine: other programs used {shares['foreign_cpu']:.0%} of the CPU time")
-    if shares.get("steal", 0.0) > STEAL_LIMIT:
-        found.append(f"noisy machine: the hypervisor took {shares['steal']:.0%} of the CPU time")
+    least = LEAST_SECONDS / max(shares.get("cpu_seconds", 0.0), LEAST_SECONDS)
+    if shares.get("foreign_cpu", 0.0) > max(FOREIGN_CPU_LIMIT, least):
+        found.append("noisy machine: other programs ran")
+    if shares.get("steal", 0.0) > max(STEAL_LIMIT, least):
+        found.append("noisy machine: the hypervisor took CPU time")
     return tuple(found)
 
 
-def report(shares: Mapping[str, float]) -> dict[str, Any]:
-    """The shares rounded for the file."""
-    return {key: round(value, 4) for key, value in shares.items()}
+def report(shares: Mapping[str, float]) -> dict[str, float]:
+    """The shares of CPU time as counters of a result: {"foreign CPU share": …, "steal share": …}."""
+    names = {"foreign_cpu": "foreign CPU share", "steal": "steal share"}
+    return {name: round(shares[key], 4) for key, name in names.items() if key in shares}

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from clustermark.core.case import Case
-from clustermark.core.errors import UsageError, nearest
+from clustermark.core.errors import UsageError, nearest, plain
 from clustermark.core.precision import PRECISIONS
-from clustermark.core.suite import Block, Sampling, Suite
+from clustermark.core.suite import AXES, Block, Sampling, Suite, check_axis, plain_values
 from clustermark.core.units import parse_bytes
 from clustermark.core.workload import Param, ParamValue, Workload
 
@@ -137,6 +137,8 @@ def make_plan(suite: Suite, workloads: Mapping[str, Workload], machine: Machine)
     for block in suite.blocks:
         workload = _named(block.workload, workloads, f"{block.where}: workload")
         for case in _expand(block, suite, workload, machine):
+            if len(cases) + len(skipped) + merged == MOST_CASES:
+                raise UsageError(f"suite {suite.name}: has more than {MOST_CASES} cases; split it")
             if case.id in cases or case.id in skipped:
                 merged += 1
                 continue
@@ -145,10 +147,8 @@ def make_plan(suite: Suite, workloads: Mapping[str, Workload], machine: Machine)
                 skipped[case.id] = (case, reason)
             else:
                 cases[case.id] = case
-            if len(cases) + len(skipped) + merged > MOST_CASES:
-                raise UsageError(f"suite {suite.name}: has more than {MOST_CASES} cases; split it")
     kept = tuple(cases.values())
-    jobs = _jobs(kept, suite.launches, suite.seed)
+    jobs = make_jobs(kept, suite.launches, suite.seed)
     return Plan(
         suite.name,
         suite.summary,
@@ -164,16 +164,20 @@ def make_plan(suite: Suite, workloads: Mapping[str, Workload], machine: Machine)
 
 def _named(name: str, table: Mapping[str, Any], where: str) -> Any:
     if name not in table:
-        raise UsageError(f"{where}: '{name}' is not known{nearest(name, table)}; `clustermark list` shows all")
+        raise UsageError(f"{where}: '{plain(name)}' is not known{nearest(name, table)}; `clustermark list` shows all")
     return table[name]
 
 
 def _check_overrides(suite: Suite, workloads: Mapping[str, Workload]) -> None:
     used = [workloads[b.workload] for b in suite.blocks if b.workload in workloads]
     known = {param.name for workload in used for param in workload.params} | set(_DEFAULT_AXES)
-    for key in suite.overrides:
+    for key, values in suite.overrides.items():
+        where = f"--set {plain(key)}"
         if key not in known:
-            raise UsageError(f"--set {key}: no workload of suite {suite.name} has this parameter{nearest(key, known)}")
+            raise UsageError(f"{where}: no workload of suite {suite.name} has this parameter{nearest(key, known)}")
+        plain_values(values, where)
+        if key in AXES:
+            check_axis(key, values, where)
 
 
 def _expand(block: Block, suite: Suite, workload: Workload, machine: Machine) -> list[Case]:
@@ -182,7 +186,7 @@ def _expand(block: Block, suite: Suite, workload: Workload, machine: Machine) ->
         if workload.param(key) is None:
             known = [param.name for param in workload.params]
             raise UsageError(
-                f"{block.where}: workload '{workload.name}' has no parameter '{key}'{nearest(key, known)}; "
+                f"{block.where}: workload '{workload.name}' has no parameter '{plain(key)}'{nearest(key, known)}; "
                 f"`clustermark describe {workload.name}` shows them"
             )
     columns = {
@@ -235,14 +239,14 @@ def _typed(value: Any, param: Param, where: str) -> ParamValue:
     wanted = type(param.default)
     if wanted is int and param.unit == "B" and isinstance(value, str):
         value = parse_bytes(value, where)
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+    if wanted is float and isinstance(value, int | float) and not isinstance(value, bool):
+        value = value + 0.0  # also turns -0.0, which is equal to 0.0, into it: equal cases have one id
     if type(value) is not wanted:
         example = f"{param.default!r}".lower() if wanted is bool else repr(param.default)
-        raise UsageError(f"{where}: is {value!r:.60}, expected a value such as {example}")
+        raise UsageError(f"{where}: is {plain(repr(value))}, expected a value such as {example}")
     problem = param.check(value)
     if problem:
-        raise UsageError(f"{where}: is {value!r:.60}, {problem}")
+        raise UsageError(f"{where}: is {plain(repr(value))}, {problem}")
     return value
 
 
@@ -262,6 +266,8 @@ def _refusal(case: Case, workload: Workload, machine: Machine) -> str:
     reason = machine.transports[case.transport](case.ranks, case.precision, case.device)
     if reason:
         return f"transport '{case.transport}' {reason}"
+    if case.fabric == SELF and case.ranks > 1:
+        return f"fabric '{SELF}' is for one rank; name the wire that {case.ranks} ranks are to use"
     if case.fabric != SELF and machine.fabrics[case.fabric]:
         return f"fabric '{case.fabric}' {machine.fabrics[case.fabric]}"
     return workload.refuse(case)
@@ -271,8 +277,8 @@ def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names)
 
 
-def _jobs(cases: tuple[Case, ...], launches: int, seed: int) -> tuple[Job, ...]:
-    """One job per launch shape and launch; jobs and the cases inside them in an order drawn from the seed."""
+def make_jobs(cases: tuple[Case, ...], launches: int, seed: int) -> tuple[Job, ...]:
+    """One job per launch shape and launch; jobs, and the cases inside them, in an order drawn from the seed."""
     shapes: dict[tuple[int, int, int, str], list[int]] = {}
     for index, case in enumerate(cases):
         shapes.setdefault((case.ranks, case.ranks_per_node, case.threads, case.fabric), []).append(index)

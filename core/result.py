@@ -97,7 +97,7 @@ class Result:
             status=data["status"],
             reason=data["reason"],
             measurement=measurement,
-            work={name: Amount(**amount) for name, amount in data["work"].items()},
+            work={name: Amount(**amount) for name, amount in dict(data["work"]).items()},
             check=Check(**data["check"]) if data["check"] else None,
             fabric=FabricProof(**data["fabric"]),
             fingerprint=data["fingerprint"],

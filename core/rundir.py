@@ -3,25 +3,23 @@
 Case files and journal are the truth while a run goes on; run.h5 is assembled from them, whole, at any time.
 """
 
+import contextlib
 import fcntl
+import itertools
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import h5py
-
-from clustermark import __version__
-from clustermark.core.case import canonical_json
-from clustermark.core.errors import ClustermarkError, ResultFileError, UsageError
-from clustermark.core.files import atomic_write, cannot_write
+from clustermark.core.assembly import write_run
+from clustermark.core.errors import ResultFileError, StoreError, UsageError
+from clustermark.core.files import atomic_write, cannot_write, sync_folder
 from clustermark.core.journal import Event, Journal, read_journal
 from clustermark.core.plan import Plan
 from clustermark.core.result import Result
-from clustermark.core.store import FORMAT, SCHEMA_VERSION, fill_case, image, read_case, write_case, write_text
+from clustermark.core.store import SCHEMA_VERSION, read_case, write_case
 from clustermark.core.summary import Row, summarise
 
 
@@ -60,6 +58,19 @@ class RunDirectory:
         """cases/<number in the plan>.<launch>.h5"""
         return self.path / "cases" / f"{index:06d}.{launch}.h5"
 
+    def launch_folder(self, name: str) -> Path:
+        """A new folder ranks/<name>.<attempt> for the logs of one launch. Raises StoreError."""
+        for attempt in itertools.count():
+            folder = self.path / "ranks" / f"{name}.{attempt}"
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise cannot_write(folder, error) from error
+            return folder
+        raise AssertionError("unreachable: the count has no end")
+
     @staticmethod
     def create(root: Path, plan: Plan) -> "RunDirectory":
         """A new folder under `root`, its name from time, suite and chance. Raises StoreError."""
@@ -71,7 +82,10 @@ class RunDirectory:
             (path / "cases").mkdir()
             (path / "ranks").mkdir()
         except OSError as error:
-            raise cannot_write(path, error) from error
+            raise StoreError(
+                f"{path}: cannot be made ({error.strerror or error}); mend the permission or choose another folder"
+            ) from error
+        sync_folder(root)
         text = json.dumps({"schema_version": SCHEMA_VERSION, "created_utc": created, "plan": plan.to_dict()}, indent=1)
         atomic_write(path / "plan.json", text.encode())
         return RunDirectory(path, plan, created)
@@ -111,8 +125,22 @@ class RunDirectory:
             raise UsageError(f"run {self.run_id}: is still running; wait for it or end it, then resume") from None
         except OSError:
             pass  # a file system without locks: the run goes on unguarded
+        else:
+            self._remove_temporaries()
         self._lock = descriptor
         return descriptor
+
+    def _remove_temporaries(self) -> None:
+        """What a kill left between a temporary name and its rename; nobody writes while the lock is ours."""
+        for folder in (self.path, self.path / "cases"):
+            for file in folder.glob(".*.tmp"):
+                with contextlib.suppress(OSError):
+                    file.unlink()
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """The descriptor of the lock, if this process holds it: a child that inherits it holds it too."""
+        return () if self._lock is None else (self._lock,)
 
     def unlock(self) -> None:
         """Let go of the run."""
@@ -133,12 +161,19 @@ class RunDirectory:
 
     def finished(self) -> dict[tuple[int, int], Result]:
         """(case number, launch) → result, without samples, of all that the journal calls done."""
-        return _finished(read_journal(self.journal_path), len(self.plan.cases))
+        return _finished(read_journal(self.journal_path), self.plan)
+
+    def retry(self, journal: Journal) -> int:
+        """Take back every failed or wrong result, so that it runs again; returns how many. Raises StoreError."""
+        bad = [key for key, result in self.finished().items() if result.status in ("failed", "wrong")]
+        for case, launch in bad:
+            journal.append({"event": "retry", "case": case, "launch": launch})
+        return len(bad)
 
     def assemble(self) -> list[Row]:
         """Write run.h5 from plan, journal and case files; returns its rows. Raises StoreError."""
         events = read_journal(self.journal_path)
-        finished = _finished(events, len(self.plan.cases))
+        finished = _finished(events, self.plan)
         environments = {e["fingerprint"]: e["environment"] for e in events if _is_environment(e)}
         groups: list[tuple[int, list[Result], Row]] = []
         skipped = [
@@ -155,107 +190,41 @@ class RunDirectory:
         for offset, result in enumerate(skipped):
             groups.append((len(self.plan.cases) + offset, [result], summarise(result.case, [result], 0)))
         complete = len(finished) == len(self.plan.cases) * self.plan.launches
-        write_run(self.run_file, self, groups, environments, complete)
+        write_run(self.run_file, self.plan, self.created_utc, groups, environments, complete)
         return [row for _, _, row in groups]
 
     def _with_samples(self, number: int, launch: int, result: Result) -> Result:
-        path = self.case_path(number, launch)
         if result.status not in ("ok", "wrong"):
             return result
+        path = self.case_path(number, launch)
         try:
-            return read_case(path)
+            stored = read_case(path)
+            if (stored.case, stored.launch) == (result.case, launch):
+                return stored
+            reason = f"{path}: holds {stored.case.label} launch {stored.launch}; its own samples are lost: run it again"
         except ResultFileError as error:
-            return Result(result.case, launch, "failed", str(error), started_utc=result.started_utc)
+            reason = str(error)
+        return replace(result, status="failed", reason=reason)
 
 
 def _is_environment(event: Event) -> bool:
     return event["event"] == "environment" and isinstance(event.get("fingerprint"), str) and "environment" in event
 
 
-def _finished(events: list[Event], cases: int) -> dict[tuple[int, int], Result]:
+def _finished(events: list[Event], plan: Plan) -> dict[tuple[int, int], Result]:
     done: dict[tuple[int, int], Result] = {}
     for event in events:
-        if event["event"] != "done":
+        if event["event"] not in ("done", "retry"):
             continue
         try:
             key = int(event["case"]), int(event["launch"])
+            if event["event"] == "retry":
+                done.pop(key, None)
+                continue
             result = Result.from_header(event["result"])
+            planned = 0 <= key[0] < len(plan.cases) and 0 <= key[1] < plan.launches
+            if planned and result.case == plan.cases[key[0]] and result.launch == key[1]:
+                done[key] = result
         except (KeyError, TypeError, ValueError):
             continue  # a foreign line: what it announced is run again
-        if 0 <= key[0] < cases:
-            done[key] = result
     return done
-
-
-def write_run(
-    path: Path,
-    run: RunDirectory,
-    groups: list[tuple[int, list[Result], Row]],
-    environments: Mapping[str, Any],
-    complete: bool,
-) -> None:
-    """run.h5, whole or not at all. Raises StoreError."""
-    plan_text = canonical_json(run.plan.to_dict())
-
-    def fill(file: h5py.File) -> None:
-        import hashlib
-
-        file.attrs.update(
-            {
-                "format": FORMAT,
-                "schema_version": SCHEMA_VERSION,
-                "run_id": run.run_id,
-                "suite": run.plan.suite,
-                "created_utc": run.created_utc,
-                "writer": f"clustermark {__version__}",
-                "status": "complete" if complete else "partial",
-                "plan_hash": hashlib.sha256(plan_text.encode()).hexdigest(),
-            }
-        )
-        write_text(file, "plan/json", plan_text)
-        _fill_environment(file.create_group("environment"), environments)
-        cases = file.create_group("cases", track_order=True)
-        for number, results, row in groups:
-            fill_case(cases.create_group(f"{number:06d}", track_order=True), results, row)
-        rows = [row for _, _, row in groups]
-        _fill_summary(file.create_group("summary"), groups)
-        write_text(file, "overview/json", json.dumps([row.to_dict() for row in rows]))
-
-    try:
-        data = image(fill)
-    except OSError as error:  # HDF5's own failures while the image is made in memory
-        raise ClustermarkError(f"{path}: cannot be assembled ({error}); the files in cases/ are whole") from error
-    atomic_write(path, data)
-
-
-def _fill_environment(group: h5py.Group, environments: Mapping[str, Any]) -> None:
-    write_text(group, "json", json.dumps(environments))
-    group.attrs["fingerprint"] = next(iter(environments), "")
-    group.attrs["fingerprints"] = len(environments)
-    rank_rows = [row for environment in environments.values() for row in environment.get("ranks", [])]
-    if rank_rows:
-        hosts = group.create_group("hosts")
-        text = h5py.string_dtype()
-        hosts.create_dataset("rank", data=[int(row["rank"]) for row in rank_rows])
-        hosts.create_dataset("ranks", data=[int(row["ranks"]) for row in rank_rows])
-        hosts.create_dataset("node", data=[str(row["node"]) for row in rank_rows], dtype=text)
-        hosts.create_dataset("cores", data=[str(row["affinity"]) for row in rank_rows], dtype=text)
-
-
-def _fill_summary(group: h5py.Group, groups: list[tuple[int, list[Result], Row]]) -> None:
-    """Equal-length columns, one entry per case and metric: pandas reads them as they are."""
-    flat = [(number, row, metric) for number, _, row in groups for metric in row.metrics]
-    text = h5py.string_dtype()
-    group.create_dataset("case", data=[number for number, _, _ in flat], dtype="i8")
-    columns = {"value": "value", "ci_low": "low", "ci_high": "high"}
-    for column, name in columns.items():
-        group.create_dataset(column, data=[getattr(metric, name) for _, _, metric in flat], dtype="f8")
-    words = {
-        "label": [row.case.label for _, row, _ in flat],
-        "metric": [metric.name for _, _, metric in flat],
-        "units": [metric.unit for _, _, metric in flat],
-        "better": [metric.better for _, _, metric in flat],
-        "kind": ["measured"] * len(flat),
-    }
-    for column, values in words.items():
-        group.create_dataset(column, data=values, dtype=text)

@@ -1,6 +1,7 @@
 """Reading finished runs: the overview in one read, or every raw sample."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ class Run:
 
 def run_path(path: Path) -> Path:
     """The run.h5 meant by a run's folder or by the file itself."""
-    return path / "run.h5" if path.is_dir() else path
+    return path / "run.h5" if os.path.isdir(path) else path  # noqa: PTH112 - Path.is_dir raises for some bad names
 
 
 def read_run(path: Path) -> Run:

@@ -4,6 +4,7 @@
 """
 
 import json
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,27 +12,31 @@ from typing import Any, TypeVar
 import h5py
 import numpy as np
 
-from clustermark.core.errors import ResultFileError
+from clustermark.core.errors import ClustermarkError, ResultFileError, StoreError, plain
 from clustermark.core.files import atomic_write
 from clustermark.core.measurement import Measurement, Seconds
 from clustermark.core.result import Result
+from clustermark.core.seal import sealed, unsealed
 from clustermark.core.summary import Row
 
 T = TypeVar("T")
+
+# A file, group or dataset: h5py types each item as a union of all it might be.
+H5 = Any
 
 FORMAT = "clustermark-result"
 SCHEMA_VERSION = 1
 
 
-def image(fill: Callable[[h5py.File], None]) -> bytes:
-    """The bytes of an HDF5 file that `fill` has filled, made in memory and readable by HDF5 1.10."""
+def image(fill: Callable[[H5], None]) -> bytes:
+    """The bytes of a sealed HDF5 file that `fill` has filled, made in memory and readable by HDF5 1.10."""
     with h5py.File("image", "w", driver="core", backing_store=False, libver=("v110", "v110"), track_order=True) as file:
         fill(file)
         file.flush()
-        return file.id.get_file_image()
+        return sealed(file.id.get_file_image())
 
 
-def write_text(group: h5py.Group, name: str, text: str) -> None:
+def write_text(group: H5, name: str, text: str) -> None:
     """A scalar UTF-8 dataset: attributes end at 64 KiB, datasets do not."""
     group.create_dataset(name, data=text, dtype=h5py.string_dtype())
 
@@ -39,15 +44,27 @@ def write_text(group: h5py.Group, name: str, text: str) -> None:
 def write_case(path: Path, result: Result) -> None:
     """One launch of one case as a file of its own; whole or absent. Raises StoreError."""
 
-    def fill(file: h5py.File) -> None:
+    def fill(file: H5) -> None:
         file.attrs["format"] = FORMAT + "-case"
         file.attrs["schema_version"] = SCHEMA_VERSION
         fill_case(file.create_group("case", track_order=True), [result], None)
 
-    atomic_write(path, image(fill))
+    write_image(path, fill)
 
 
-def fill_case(group: h5py.Group, results: Sequence[Result], row: Row | None) -> None:
+def write_image(path: Path, fill: Callable[[H5], None]) -> None:
+    """A sealed HDF5 file, whole or absent. Raises StoreError."""
+    try:
+        data = image(fill)
+    except (OSError, RuntimeError, ValueError, MemoryError) as error:  # HDF5's own failures, before any disk is touched
+        raise StoreError(
+            f"{path}: cannot be made ({type(error).__name__}: {plain(str(error), 80)}); "
+            f"what stands in cases/ is whole: free memory, or report this sentence"
+        ) from error
+    atomic_write(path, data)
+
+
+def fill_case(group: H5, results: Sequence[Result], row: Row | None) -> None:
     """Write the launches of one case into an empty group; `row` adds status, metrics and accuracy."""
     first = results[0]
     case = first.case
@@ -68,12 +85,12 @@ def fill_case(group: h5py.Group, results: Sequence[Result], row: Row | None) -> 
             "threads": case.threads,
             "transport": case.transport,
             "fabric_requested": case.fabric,
-            "fabric_observed": fabric.observed,
+            "fabric_observed": plain(fabric.observed, 1000),
             "fabric_evidence": fabric.evidence,
             "fabric_proven": fabric.proven,
             "kind": "measured",
             "status": status,
-            "error": row.reason if row else first.reason,
+            "error": plain(row.reason if row else first.reason, 1000),
             "started_utc": first.started_utc,
         }
     )
@@ -91,7 +108,7 @@ def fill_case(group: h5py.Group, results: Sequence[Result], row: Row | None) -> 
         _fill_metrics(group.create_group("metrics", track_order=True), row)
 
 
-def _fill_metrics(group: h5py.Group, row: Row) -> None:
+def _fill_metrics(group: H5, row: Row) -> None:
     assert row.time is not None
     for metric in row.metrics:
         dataset = group.create_dataset(metric.name, data=metric.value)
@@ -109,7 +126,7 @@ def _fill_metrics(group: h5py.Group, row: Row) -> None:
         )
 
 
-def _fill_samples(group: h5py.Group, results: Sequence[Result]) -> None:
+def _fill_samples(group: H5, results: Sequence[Result]) -> None:
     measured = [(result.launch, result.measurement) for result in results if result.measurement is not None]
     if not measured:
         return
@@ -159,7 +176,7 @@ def read_case(path: Path) -> Result:
         return guarded(path, lambda: read_case_group(file["case"])[0])
 
 
-def read_case_group(group: h5py.Group) -> list[Result]:
+def read_case_group(group: H5) -> list[Result]:
     """The launches of a case group, with their samples; KeyError, ValueError, … if it is damaged."""
     headers = [json.loads(text) for text in group["launch_json"].asstr()[()]]
     if "time" not in group:
@@ -187,33 +204,42 @@ def read_case_group(group: h5py.Group) -> list[Result]:
     return results
 
 
-def time_attr(group: h5py.Group, name: str) -> Any:
+def time_attr(group: H5, name: str) -> Any:
     """An attribute of the group's `time` dataset."""
     return group["time"].attrs[name]
 
 
-def open_result(path: Path, expected: str) -> h5py.File:
-    """Open a result file read-only and without a lock; refuses foreign files and newer schemas.
+def open_result(path: Path, expected: str) -> H5:
+    """A result file as a read-only HDF5 image in memory; refuses foreign files and newer schemas.
+
+    Nothing stays open on the disk: a run may be read while it is assembled anew, on file systems without locks,
+    and in a notebook that has the same file open.
 
     Raises
     ------
     ResultFileError : not there, not HDF5, damaged, not of the expected format, or of a newer schema
     """
+    shown = plain(str(path), 1000)
     try:
-        file = h5py.File(path, "r", locking=False)
-    except FileNotFoundError:
-        raise ResultFileError(f"{path}: is not there; give a run.h5 or the folder of a run") from None
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind):
+            raise ValueError("is a folder" if stat.S_ISDIR(kind) else "is not a regular file")
+        data = unsealed(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise ResultFileError(f"{shown}: is not there; give a run.h5 or the folder of a run") from None
     except OSError as error:
-        reason = "is a folder" if path.is_dir() else "is not a readable HDF5 file"
-        raise ResultFileError(f"{path}: {reason}; give a run.h5 that clustermark wrote") from error
+        raise ResultFileError(f"{shown}: cannot be read ({error.strerror}); mend the permission or the disk") from None
+    except ValueError as error:
+        raise ResultFileError(f"{shown}: {error}; give a run.h5 as clustermark wrote it, or a fresh copy") from None
+    file: H5 = guarded(path, lambda: h5py.File(h5py.h5f.open_file_image(data)))
     try:
         found = guarded(path, lambda: (file.attrs.get("format"), file.attrs.get("schema_version")))
         if found[0] != expected:
-            raise ResultFileError(f"{path}: is HDF5 but no {expected} file; give a run.h5 that clustermark wrote")
+            raise ResultFileError(f"{shown}: is HDF5 but no {expected} file; give a run.h5 that clustermark wrote")
         version = guarded(path, lambda: int(found[1]))
         if version > SCHEMA_VERSION:
             raise ResultFileError(
-                f"{path}: has schema version {version}, this clustermark reads up to {SCHEMA_VERSION}; "
+                f"{shown}: has schema version {version}, this clustermark reads up to {SCHEMA_VERSION}; "
                 f"install a newer clustermark"
             )
     except ResultFileError:
@@ -226,17 +252,10 @@ def guarded(path: Path, read: Callable[[], T]) -> T:
     """Run a read; whatever a damaged file makes h5py or the parsers raise becomes one sentence."""
     try:
         return read()
-    except (
-        KeyError,
-        ValueError,
-        TypeError,
-        OSError,
-        RuntimeError,
-        AttributeError,
-        IndexError,
-        RecursionError,
-    ) as error:
+    except ClustermarkError:
+        raise
+    except Exception as error:  # whatever it is, the file is to blame and the user needs the file's name
         raise ResultFileError(
-            f"{path}: is damaged ({type(error).__name__}: {error!s:.80}); "
+            f"{plain(str(path), 1000)}: is damaged ({type(error).__name__}: {plain(str(error), 80)}); "
             f"rebuild it from its folder with `clustermark run --resume`, or take a copy"
         ) from error

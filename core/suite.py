@@ -1,12 +1,13 @@
 """A suite file: what to run, as the cross product of lists. Bad input ends in one sentence."""
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from clustermark.core.errors import UsageError, nearest
+from clustermark.core.errors import UsageError, nearest, plain
 
 AXES = ("precision", "device", "transport", "fabric", "ranks", "ranks_per_node", "threads")
 _NUMBER_AXES = ("ranks", "ranks_per_node", "threads")
@@ -73,10 +74,11 @@ def load_suite(path: Path) -> Suite:
 
 def parse_suite(text: str, where: str, name: str = "suite") -> Suite:
     """A suite from TOML text; `where` names it in messages. Raises UsageError."""
+    where = plain(where, 1000)
     try:
         data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        raise UsageError(f"suite {where}: is not TOML ({error or 'nested too deeply'}); mend that line") from None
+        raise UsageError(f"suite {where}: is not TOML ({plain(str(error), 200)}); mend that line") from None
     _only_known(data, ("name", "summary", "launches", "seed", "sampling", "matrix"), f"suite {where}")
     tables = data.get("matrix")
     if not isinstance(tables, list) or not tables or not all(isinstance(t, dict) for t in tables):
@@ -95,21 +97,30 @@ def _block(table: Mapping[str, Any], where: str) -> Block:
     _only_known(table, ("workload", "params", *AXES), where)
     if "workload" not in table:
         raise UsageError(f'{where}: names no workload; add workload = "gemm" or another from `clustermark list`')
-    axes = {key: _values(table[key], f"{where}: {key}") for key in AXES if key in table}
-    for key, values in axes.items():
-        where_key = f"{where}: {key}"
-        axes[key] = tuple(
-            _whole(v, where_key, 1, _LARGEST[key]) if key in _NUMBER_AXES else _text(v, where_key) for v in values
-        )
+    axes = {
+        key: check_axis(key, plain_values(table[key], f"{where}: {key}"), f"{where}: {key}")
+        for key in AXES
+        if key in table
+    }
     params = table.get("params", {})
     if not isinstance(params, dict):
         raise UsageError(f"{where}: params is {_kind(params)}, expected a table such as params = {{ n = [512] }}")
     return Block(
         workload=_text(table["workload"], f"{where}: workload"),
         axes=axes,
-        params={key: _values(value, f"{where}: params.{key}") for key, value in params.items()},
+        params={key: plain_values(value, f"{where}: params.{plain(key)}") for key, value in params.items()},
         where=where,
     )
+
+
+def check_axis(axis: str, values: tuple[Any, ...], where: str) -> tuple[Any, ...]:
+    """The values of an axis if each is of its kind: whole numbers for ranks and threads, names elsewhere.
+
+    Raises UsageError.
+    """
+    if axis in _NUMBER_AXES:
+        return tuple(_whole(value, where, 1, _LARGEST[axis]) for value in values)
+    return tuple(_text(value, where) for value in values)
 
 
 def _sampling(table: object, where: str) -> Sampling:
@@ -133,7 +144,7 @@ def _sampling(table: object, where: str) -> Sampling:
 def _only_known(table: Mapping[str, Any], known: Any, where: str) -> None:
     for key in table:
         if key not in known:
-            raise UsageError(f"{where}: unknown key '{key}'{nearest(key, known)}; remove or rename it")
+            raise UsageError(f"{where}: unknown key '{plain(key)}'{nearest(key, known)}; remove or rename it")
 
 
 def _kind(value: object) -> str:
@@ -148,14 +159,32 @@ def _kind(value: object) -> str:
     return names.get(type(value), f"a {type(value).__name__}")
 
 
-def _values(value: object, where: str) -> tuple[Any, ...]:
-    values = value if isinstance(value, list) else [value]
+def plain_values(value: object, where: str) -> tuple[Any, ...]:
+    """A value or a list of them as a tuple of booleans, 64-bit integers, finite numbers, lines of text.
+
+    Raises
+    ------
+    UsageError : an empty list, or anything that cannot be the value of a parameter
+    """
+    values = value if isinstance(value, list | tuple) else [value]
     if not values:
         raise UsageError(f"{where}: is an empty list, so the block has no case; give at least one value")
     for item in values:
         if not isinstance(item, bool | int | float | str):
             raise UsageError(f"{where}: holds {_kind(item)}, expected plain values")
+        if isinstance(item, int) and not -(2**63) <= item < 2**63:
+            raise UsageError(f"{where}: holds a whole number of more than 64 bits; give a smaller one")
+        if isinstance(item, float) and not math.isfinite(item):
+            raise UsageError(f"{where}: is {item}, expected a finite number")
+        if isinstance(item, str):
+            _text(item, where)
     return tuple(values)
+
+
+def _short(value: object) -> str:
+    if isinstance(value, int) and abs(value) >= 10**20:
+        return "a number of over 20 digits"  # Python refuses to print the longest ones
+    return plain(repr(value) if isinstance(value, bool | int | float | str) else _kind(value), 40)
 
 
 def _text(value: object, where: str) -> str:
@@ -168,15 +197,15 @@ def _text(value: object, where: str) -> str:
 
 def _whole(value: object, where: str, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise UsageError(f"{where}: is {_kind(value)} ({value!r:.40}), expected a whole number")
+        raise UsageError(f"{where}: is {_kind(value)} ({_short(value)}), expected a whole number")
     if not low <= value <= high:
-        raise UsageError(f"{where}: is {value}, expected {low} to {high}")
+        raise UsageError(f"{where}: is {_short(value)}, expected {low} to {high}")
     return value
 
 
 def _number(value: object, where: str, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UsageError(f"{where}: is {_kind(value)} ({value!r:.40}), expected a number")
+        raise UsageError(f"{where}: is {_kind(value)} ({_short(value)}), expected a number")
     if not low <= value <= high:
-        raise UsageError(f"{where}: is {value}, expected {low:g} to {high:g}")
+        raise UsageError(f"{where}: is {_short(value)}, expected {low:g} to {high:g}")
     return float(value)

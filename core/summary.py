@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from clustermark.core.case import Case
-from clustermark.core.result import UNPROVEN, FabricProof, Result, Status
+from clustermark.core.result import STATUSES, UNPROVEN, FabricProof, Result, Status
 from clustermark.core.stats import Estimate, estimate
 from clustermark.core.workload import Check
 
@@ -35,7 +35,7 @@ class Row:
     time : of one step; None unless every launch is ok: a wrong answer has no speed
     metrics : headline first; empty unless ok
     check, fabric : of the launch that was worst
-    conditions : of any launch
+    conditions, counters : of any launch; counters are the largest over the launches
     fingerprints : of the environments it ran in
     """
 
@@ -71,6 +71,8 @@ class Row:
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Row:
         """The row that `to_dict` wrote; KeyError, TypeError or ValueError for anything else."""
+        if data["status"] not in STATUSES:
+            raise ValueError(f"status {data['status']!r:.40}")
         return Row(
             case=Case.from_dict(data["case"]),
             status=data["status"],
@@ -120,8 +122,17 @@ def summarise(case: Case, results: Sequence[Result], launches_planned: int) -> R
         fingerprints=tuple(sorted({result.fingerprint for result in results if result.fingerprint})),
         started_utc=min(result.started_utc for result in results),
         ceiling=worst.ceiling,
-        counters=worst.counters,
+        counters=_largest([result.counters for result in results]),
     )
+
+
+def _largest(counters: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Each counter's largest value over the launches."""
+    merged: dict[str, float] = {}
+    for each in counters:
+        for name, value in each.items():
+            merged[name] = max(value, merged.get(name, value))
+    return merged
 
 
 def _worst_check(results: Sequence[Result]) -> Check | None:

@@ -6,11 +6,11 @@ Binary prefixes for bytes (KiB = 1024 B), decimal ones for rates and times (SI).
 import math
 import re
 
-from clustermark.core.errors import UsageError
+from clustermark.core.errors import UsageError, plain
 
 _BINARY = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 _BINARY |= {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-_SIZE = re.compile(r"^\s*(\d+)\s*([A-Za-z]*)\s*$")
+_SIZE = re.compile(r"^\s*([0-9]+)\s*([A-Za-z]*)\s*$")
 
 
 def parse_bytes(text: str, key: str) -> int:
@@ -27,8 +27,8 @@ def parse_bytes(text: str, key: str) -> int:
     """
     match = _SIZE.match(text)
     factor = _BINARY.get(match.group(2).upper()) if match else None
-    if match is None or factor is None or len(match.group(1)) > 18:
-        raise UsageError(f"{key}: {text!r} is not a size; write a whole number of bytes such as 64KiB or 8B")
+    if match is None or factor is None or len(match.group(1)) > 19 or int(match.group(1)) * factor >= 2**63:
+        raise UsageError(f"{key}: {plain(text)!r} is not a size; write a whole number of bytes such as 64KiB or 8B")
     return int(match.group(1)) * factor
 
 
@@ -59,7 +59,8 @@ def format_quantity(value: float, unit: str) -> str:
     """
     if not math.isfinite(value):
         return "–"
-    scaled, prefix = _scaled(value, _SMALL if unit == "s" else _LARGE)
-    digits = 3 - 1 - math.floor(math.log10(abs(scaled))) if scaled else 2
-    text = f"{scaled:.{min(max(digits, 0), 3)}f}"
+    rounded = float(f"{value:.2e}")  # first, so that 999.6 µs becomes 1.00 ms and not 1000 µs
+    scaled, prefix = _scaled(rounded, _SMALL if unit == "s" else _LARGE)
+    digits = 2 - math.floor(math.log10(abs(scaled))) if scaled else 2
+    text = f"{scaled:.{max(digits, 0)}f}" if digits <= 6 else f"{scaled:.2e}"
     return f"{text} {prefix}{unit}".rstrip()

@@ -1,1 +1,1 @@
-"""runners"""
+"""Launching and measuring. The login-node side (catalog, launcher, local) imports no MPI; the ranks' side does."""

@@ -1,0 +1,55 @@
+# make run    set up and run the smoke suite: results/<run>/run.h5 and report.html
+# make test   set up and run every test
+# make check  format, lint, types, floors
+# make perf   speed benchmarks (quiet machine)
+# Each target does its own set-up in .venv; `make clean` removes it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MPICH := .venv-mpich
+
+.PHONY: run test check perf format clean
+.DELETE_ON_ERROR:
+
+run: $(VENV)/.run
+	$(BIN)/clustermark run smoke
+
+test: $(VENV)/.test $(MPICH)/.run
+	CLUSTERMARK_OTHER_PYTHON=$(abspath $(MPICH))/bin/python $(BIN)/python -m pytest
+
+check: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+
+perf: $(VENV)/.test $(MPICH)/.run
+	CLUSTERMARK_OTHER_PYTHON=$(abspath $(MPICH))/bin/python $(BIN)/python -m pytest tests/perf --benchmark-only -s
+
+format: $(VENV)/.test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) $(MPICH) build dist *.egg-info src/*.egg-info
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys, venv; sys.exit("clustermark needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(MPICH)/bin/python:
+	$(PYTHON) -m venv $(MPICH)
+
+# One MPI per environment: the wheels of Open MPI and MPICH both bring an mpirun.
+$(VENV)/.run: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mpi]'
+	touch $@
+
+$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mpi,test,check]'
+	touch $@ $(VENV)/.run
+
+$(MPICH)/.run: pyproject.toml | $(MPICH)/bin/python
+	$(MPICH)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[mpich,test]'
+	touch $@

@@ -1,0 +1,169 @@
+"""``clustermark report RUN…``: one report over finished, partial or killed runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clustermark.cli.layout import print_lines
+from clustermark.core.errors import EXIT_OK, StoreError, UsageError, nearest, plain
+
+if TYPE_CHECKING:
+    from clustermark.core.rundir import RunDirectory
+    from clustermark.core.runfile import Run
+
+# What the name of a single file says about its format.
+_SUFFIXES = {".html": "html", ".md": "markdown", ".json": "json"}
+_SEVERAL = Path("report")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_run_options(parser)
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="a folder, or one .html, .md or .json file (default: the run's folder; report/ for several runs)",
+    )
+    parser.add_argument("--format", metavar="html,markdown,images,json", help="what to write (html,markdown)")
+    parser.add_argument("--json", action="store_true", help="the results as one JSON document on stdout")
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """The runs, and where their names are looked up."""
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder, its run.h5, or its name")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="where names of runs are (results/)"
+    )
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Write the report; returns the exit code. Raises ClustermarkError."""
+    runs = load_runs(options.runs, options.results)
+    try:
+        written = _write(runs, options)
+    except ImportError as error:
+        raise UsageError(
+            f"report: {error.name or error} is not installed; `pip install altair vl-convert-python`, "
+            f"or export the results: `clustermark export {options.runs[0]} --format csv`"
+        ) from None
+    if options.json:
+        from clustermark.reports.export import export
+
+        print(export(runs, "json"), end="")
+        print(*written, sep="\n", file=sys.stderr)
+        return EXIT_OK
+    from clustermark.reports.verdict import count_runs, sentence
+
+    print_lines([sentence(count_runs(runs)), *map(str, written)])
+    return EXIT_OK
+
+
+def _write(runs: Sequence[Run], options: argparse.Namespace) -> list[Path]:
+    from clustermark.reports.build import build
+
+    target: Path | None = options.output
+    formats = options.format.split(",") if options.format else ["html", "markdown"]
+    if target is not None and target.suffix in _SUFFIXES and not target.is_dir():
+        return [_write_file(runs, target, options.format)]
+    if target is None and len(runs) > 1:
+        target = _SEVERAL
+    return build([run.path for run in runs], target, formats)
+
+
+def _write_file(runs: Sequence[Run], target: Path, asked: str | None) -> Path:
+    from clustermark.core.files import atomic_write
+    from clustermark.reports.export import export
+    from clustermark.reports.html import write_html
+    from clustermark.reports.markdown import markdown
+
+    implied = _SUFFIXES[target.suffix]
+    if asked not in (None, implied):
+        raise UsageError(f"--output {target}: is one {implied} file, --format asks for {asked}; name a folder")
+    if implied == "html":
+        write_html(runs, target)
+    else:
+        text = markdown(runs) if implied == "markdown" else export(runs, "json")
+        atomic_write(target, text.encode("utf-8", "replace"))
+    return target
+
+
+def load_runs(names: Sequence[Path], results: Path) -> list[Run]:
+    """The overviews of runs; a run that was killed is assembled first.
+
+    Parameters
+    ----------
+    names : folders, run.h5 files, or names of folders under `results`; one given twice counts once
+
+    Raises
+    ------
+    UsageError : no such run, with the nearest name; a damaged one; one that is still running
+    """
+    from clustermark.core.runfile import read_run
+
+    paths = [run_file(name, results) for name in names]
+    return [read_run(path) for path in {path.resolve(): path for path in paths}.values()]
+
+
+def run_file(name: Path, results: Path) -> Path:
+    """The run.h5 of a run, brought up to date with its journal. Raises UsageError, StoreError."""
+    from clustermark.cli.run_verb import find_run
+
+    try:
+        if name.is_file():
+            return name
+        folder = find_run(name, results)
+        if not folder.is_dir():
+            known = _names(folder.parent)
+            close = get_close_matches(name.name, known, 1) or known[-3:]
+            raise UsageError(
+                f"run {plain(str(name))}: is not there{nearest(name.name, close)}; give a run's folder or its run.h5"
+            )
+    except OSError as error:
+        raise UsageError(
+            f"run {plain(str(name))}: cannot be read ({error.strerror}); give a run's folder or its run.h5"
+        ) from None
+    _assemble(folder)
+    return folder / "run.h5"
+
+
+def _names(results: Path) -> list[str]:
+    """Names of the runs in a folder, the newest last: names begin with their time."""
+    return sorted(path.parent.name for path in results.glob("*/plan.json"))
+
+
+def _assemble(folder: Path) -> None:
+    """Write run.h5 where it is missing or older than the journal: the run was killed, or goes on.
+
+    A run.h5 that is there is left alone if case files are not: it is all that came of a copy.
+    """
+    from clustermark.core.rundir import RunDirectory
+
+    target, journal = folder / "run.h5", folder / "journal.jsonl"
+    if target.exists() and (not journal.exists() or journal.stat().st_mtime <= target.stat().st_mtime):
+        return
+    try:
+        run = RunDirectory.open(folder)
+        run.lock()
+        try:
+            if target.exists() and not _has_its_cases(run):
+                return
+            run.assemble()
+        finally:
+            run.unlock()
+    except (UsageError, StoreError) as error:
+        if not target.exists():
+            raise
+        print(f"clustermark: {error}; shown is what {target} holds", file=sys.stderr)
+        return
+    print(f"assembled {target} from what was finished", file=sys.stderr)
+
+
+def _has_its_cases(run: RunDirectory) -> bool:
+    measured = [key for key, result in run.finished().items() if result.status in ("ok", "wrong")]
+    return all(run.case_path(*key).exists() for key in measured)

@@ -1,0 +1,76 @@
+"""Everything that can run: the tables of this package and the workloads of installed plug-ins."""
+
+from importlib.metadata import entry_points
+from importlib.resources import files
+from pathlib import Path
+
+from clustermark.apps import APPS
+from clustermark.benchmarks import BENCHMARKS
+from clustermark.core.errors import UsageError, nearest
+from clustermark.core.plan import Machine
+from clustermark.core.workload import Workload
+from clustermark.devices import DEVICES
+from clustermark.runners.launcher import Launcher
+from clustermark.transports import TRANSPORTS
+from clustermark.transports.fabrics import fabric_aliases, refuse_fabrics
+
+PLUGIN_GROUP = "clustermark.workloads"
+
+
+def workloads() -> dict[str, Workload]:
+    """Name → declaration, of benchmarks, apps and plug-ins.
+
+    Raises
+    ------
+    UsageError : a plug-in that cannot be imported, is no Workload, or takes a name that exists
+    """
+    table = {**BENCHMARKS, **APPS}
+    for entry in entry_points(group=PLUGIN_GROUP):
+        where = f"plug-in workload '{entry.name}' ({entry.value})"
+        try:
+            workload = entry.load()
+        except Exception as error:
+            raise UsageError(f"{where}: cannot be imported ({error}); mend or uninstall its package") from error
+        if not isinstance(workload, Workload):
+            raise UsageError(f"{where}: is a {type(workload).__name__}, expected a clustermark Workload")
+        if workload.name in table:
+            raise UsageError(f"{where}: the name '{workload.name}' is taken; rename it")
+        table[workload.name] = workload
+    return table
+
+
+def find_workload(name: str) -> Workload:
+    """The declaration of that name. Raises UsageError with the nearest name."""
+    table = workloads()
+    if name not in table:
+        raise UsageError(f"workload '{name}' is not known{nearest(name, table)}; `clustermark list` shows all")
+    return table[name]
+
+
+def machine(launcher: Launcher | None, why_no_launcher: str = "") -> Machine:
+    """What can be planned here, given the launcher that will start the ranks."""
+    mpi = launcher.mpi if launcher else ""
+    return Machine(
+        devices={name: row.missing() for name, row in DEVICES.items()},
+        fabrics=refuse_fabrics(mpi, why_no_launcher),
+        fabric_aliases=fabric_aliases(mpi),
+        transports={name: row.refuse for name, row in TRANSPORTS.items()},
+    )
+
+
+def suites() -> dict[str, Path]:
+    """Name → file of the suites that come with clustermark."""
+    folder = files("clustermark.runners") / "suites"
+    found = [Path(str(entry)) for entry in folder.iterdir() if entry.name.endswith(".toml")]
+    return {path.stem: path for path in sorted(found)}
+
+
+def suite_path(name: str) -> Path:
+    """The file of a suite: a name from `suites`, or a path. Raises UsageError with the nearest name."""
+    known = suites()
+    if name in known:
+        return known[name]
+    path = Path(name)
+    if path.suffix == ".toml" or path.exists():
+        return path
+    raise UsageError(f"suite '{name}' is not known{nearest(name, known)}; give one of these or a .toml file")

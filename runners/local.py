@@ -1,0 +1,234 @@
+"""The local runner: one mpirun per job; a launch that ends badly costs one case, never the run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from clustermark.core.environment import recorded_variables
+from clustermark.core.errors import StoreError
+from clustermark.core.files import atomic_write
+from clustermark.core.journal import Event, Journal, JournalReader, read_journal
+from clustermark.core.plan import Job
+from clustermark.core.result import Result
+from clustermark.core.rundir import RunDirectory, utc_now
+from clustermark.runners.diagnose import cannot_write, diagnose, seen_in_notes
+from clustermark.runners.launch_world import die_with_parent
+from clustermark.runners.launcher import Launcher, launch_arguments, launch_environment, usable_cores
+from clustermark.runners.proving import count_copies
+from clustermark.runners.worker import Launch
+
+POLL_SECONDS = 0.02
+# The ranks' own detectors fire after `timeout`; the launcher steps in where even they are stuck.
+GRACE_SECONDS = 10.0
+END_SECONDS = 3.0
+
+Progress = Callable[[Result], None]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an mpirun ended: its exit status (None: it had to be killed), and whether for silence."""
+
+    status: int | None
+    timed_out: bool
+
+
+def run_plan(run: RunDirectory, launcher: Launcher, progress: Progress = lambda result: None) -> None:
+    """Run every case of the plan that has no result yet.
+
+    Parameters
+    ----------
+    run : locked by the caller
+    launcher : starts the ranks
+    progress : called with each new result
+
+    Raises
+    ------
+    StoreError : results cannot be written; what was finished stays
+    """
+    record_unwatched_failures(run)
+    finished = run.finished()
+    copies: dict[str, int | None] = {}
+    for number, job in enumerate(run.plan.jobs):
+        left = [case for case in job.cases if (case, job.launch) not in finished]
+        if left and job.fabric not in copies:
+            copies[job.fabric] = count_copies(launcher, job.fabric)
+        _run_job(run, launcher, number, job, left, copies.get(job.fabric), progress)
+
+
+def _run_job(
+    run: RunDirectory,
+    launcher: Launcher,
+    number: int,
+    job: Job,
+    left: list[int],
+    copies: int | None,
+    progress: Progress,
+) -> None:
+    """Launch until every case that is left of the job has a result; each bad end gives one case its failure."""
+    while left:
+        folder = run.launch_folder(f"{number:04d}")
+        events: list[Event] = []
+        launch = _write_launch(run, folder, job, left, copies)
+        ended = _launch(run, launcher, folder, launch, _collect(events, progress))
+        done = {event["case"] for event in events if event["event"] == "done"}
+        left = [case for case in left if case not in done]
+        if not left:
+            return
+        reason = diagnose(folder, ended.status, ended.timed_out, run.plan.sampling.timeout)
+        if cannot_write(folder, ended.status):
+            raise StoreError(reason if "cannot be written" in reason else _disk_sentence(run, reason))
+        started = [event["case"] for event in events if event["event"] == "start"]
+        guilty = [started[-1]] if started and started[-1] in left else left
+        for case in guilty:
+            progress(_fail(run, case, job.launch, f"{reason} [logs: {folder.relative_to(run.path)}]"))
+        left = [case for case in left if case not in guilty]
+
+
+def _disk_sentence(run: RunDirectory, reason: str) -> str:
+    return (
+        f"{run.path}: cannot be written ({reason}); nothing that was finished is lost: "
+        f"free space, then continue with `clustermark run --resume {run.path}`"
+    )
+
+
+def _collect(events: list[Event], progress: Progress) -> Callable[[Event], None]:
+    def collect(event: Event) -> None:
+        events.append(event)
+        if event["event"] == "done":
+            progress(Result.from_header(event["result"]))
+
+    return collect
+
+
+def record_unwatched_failures(run: RunDirectory) -> None:
+    """Failures that no launcher saw (inside a user's own mpirun, or it was killed): from the ranks' notes.
+
+    A case that was begun, has no result, and whose ranks left a note is failed; one whose ranks were killed from
+    outside left none and simply runs again. Raises StoreError.
+    """
+    begun: dict[tuple[int, int], str] = {}
+    for event in read_journal(run.journal_path):
+        key = event.get("case"), event.get("launch")
+        if event["event"] == "start":
+            begun[key] = str(event.get("folder"))  # type: ignore[index]
+        elif event["event"] in ("done", "retry"):
+            begun.pop(key, None)  # type: ignore[arg-type]
+    for (case, launch), name in begun.items():
+        folder = run.path / "ranks" / Path(name).name
+        reason = seen_in_notes(folder, run.plan.sampling.timeout)
+        if reason and 0 <= case < len(run.plan.cases) and not cannot_write(folder, None):
+            _fail(run, case, launch, f"{reason} [logs: ranks/{folder.name}]")
+
+
+def _fail(run: RunDirectory, case: int, launch: int, reason: str) -> Result:
+    """Record that a case failed in a launch."""
+    result = Result(run.plan.cases[case], launch, "failed", reason, started_utc=utc_now())
+    journal = Journal(run.journal_path)
+    try:
+        run.record(journal, result)
+    finally:
+        journal.close()
+    return result
+
+
+def _write_launch(run: RunDirectory, folder: Path, job: Job, cases: list[int], copies: int | None) -> Launch:
+    """What the ranks are told, as job.json. Raises StoreError."""
+    launch = Launch(
+        run=str(run.path),
+        folder=str(folder),
+        launch=job.launch,
+        ranks=job.ranks,
+        threads=job.threads,
+        fabric=job.fabric,
+        cases=tuple(cases),
+        variables=recorded_variables(),
+        kernel_copies=copies,
+    )
+    atomic_write(folder / "job.json", launch.to_json().encode())
+    return launch
+
+
+def _launch(
+    run: RunDirectory, launcher: Launcher, folder: Path, launch: Launch, collect: Callable[[Event], None]
+) -> Ended:
+    """One mpirun from start to end; `collect` sees every event of the journal as it appears."""
+    arguments = [
+        *launch_arguments(launcher, launch.ranks, launch.threads, usable_cores(), os.geteuid() == 0),
+        sys.executable,
+        "-m",
+        "clustermark.runners.worker",
+        str(folder / "job.json"),
+    ]
+    reader = JournalReader(run.journal_path, _size(run.journal_path))
+    with (folder / "mpirun.stdout").open("wb") as out, (folder / "mpirun.stderr").open("wb") as err:
+        process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            env=launch_environment(os.environ, launch.fabric, launch.threads),
+            start_new_session=True,
+            pass_fds=run.held,
+            preexec_fn=lambda: die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - this process has one thread
+        )
+    try:
+        return _watch(process, reader, folder / "alive", run.plan.sampling.timeout + GRACE_SECONDS, collect)
+    finally:
+        end(process)
+        for event in reader.new_events():
+            collect(event)
+
+
+def _watch(
+    process: subprocess.Popen[bytes],
+    reader: JournalReader,
+    alive: Path,
+    patience: float,
+    collect: Callable[[Event], None],
+) -> Ended:
+    last_sign, last_touch = time.monotonic(), 0.0
+    while True:
+        status = process.poll()
+        events = reader.new_events()
+        for event in events:
+            collect(event)
+        if status is not None:
+            return Ended(status if status >= 0 else 128 - status, False)
+        touch = alive.stat().st_mtime if alive.exists() else 0.0
+        if events or touch != last_touch:
+            last_sign, last_touch = time.monotonic(), touch
+        if time.monotonic() - last_sign > patience:
+            return Ended(None, True)
+        time.sleep(POLL_SECONDS)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End an mpirun and with it its ranks (each dies with its parent): SIGTERM, then SIGKILL to its session."""
+    if process.poll() is not None:
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            return
+        try:
+            process.wait(END_SECONDS)
+            return
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

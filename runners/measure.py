@@ -1,0 +1,179 @@
+"""The only holder of the clock: warm-up, calibration, windows, adaptive stop."""
+
+from __future__ import annotations
+
+import gc
+import math
+from array import array
+from collections.abc import Callable
+from itertools import repeat
+from time import perf_counter
+
+import numpy as np
+
+from clustermark.core.context import Transport
+from clustermark.core.measurement import Measurement, Seconds
+from clustermark.core.stats import precise_enough
+from clustermark.core.suite import Sampling
+from clustermark.core.workload import Trial
+
+CLOCK = "time.perf_counter (CLOCK_MONOTONIC)"
+# A window is at least this many times the empty window …
+FLOORS_PER_SAMPLE = 100
+# … and long enough that ranks leaving a barrier a microsecond apart change it by 1 % at most.
+SHORTEST_SAMPLE = 100e-6
+MOST_STEPS = 1_000_000
+WARMUP_SECONDS = 0.05
+WARMUP_LEAST, WARMUP_MOST = 3, 500
+# Below this a step is dominated by jitter of the clock and the barrier, so a wider interval is accepted.
+SHORT_STEP, SHORT_STEP_FACTOR = 10e-6, 2.5
+
+Step = Callable[[], object]
+
+
+def windows(step: Step, barrier: Step, steps: int, count: int, reset: Step | None = None) -> array[float]:
+    """Seconds of `count` windows of `steps` steps on this rank, each after a barrier (and `reset`).
+
+    Returns
+    -------
+    array('d') of length count, [s] per window
+    """
+    seconds = array("d", bytes(8 * count))
+    if reset is None and steps == 1:
+        for index in range(count):
+            barrier()
+            start = perf_counter()
+            step()
+            seconds[index] = perf_counter() - start
+        return seconds
+    for index in range(count):
+        if reset is not None:
+            reset()
+        times = repeat(None, steps)
+        barrier()
+        start = perf_counter()
+        for _ in times:
+            step()
+        seconds[index] = perf_counter() - start
+    return seconds
+
+
+def _nothing() -> None:
+    pass
+
+
+def harness_floor() -> float:
+    """[s] of an empty window on this rank: the median of 2,000."""
+    return float(np.median(windows(_nothing, _nothing, 1, 2000)))
+
+
+def measure(
+    trial: Trial,
+    transport: Transport,
+    sampling: Sampling,
+    floor: float,
+    alive: Callable[[], None] = _nothing,
+) -> Measurement | None:
+    """Sample a trial until its median is known well enough or its time is up; collective.
+
+    Parameters
+    ----------
+    trial : made ready; `step` and `reset` are called, nothing else
+    transport : its barrier lines the ranks up before every window
+    sampling : caps, counts, wanted interval
+    floor : [s] empty window, equal on all ranks
+    alive : called between batches, outside every window
+
+    Returns
+    -------
+    Measurement on rank 0, None elsewhere
+    """
+    collecting = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        warmup, typical = _warm_up(trial, transport, sampling, alive)
+        shortest = max(FLOORS_PER_SAMPLE * floor, SHORTEST_SAMPLE)
+        steps = min(MOST_STEPS, max(1, math.ceil(shortest / max(typical, 1e-9))))
+        seconds, stopped_by = _sample(trial, transport, sampling, steps, alive)
+    finally:
+        if collecting:
+            gc.enable()
+    per_rank = transport.gather((seconds, warmup))
+    if per_rank is None:
+        return None
+    return Measurement(
+        seconds=_columns([row[0] for row in per_rank]),
+        warmup_seconds=_columns([row[1] for row in per_rank]),
+        steps_per_sample=steps,
+        clock=CLOCK,
+        sync="barrier" if transport.size > 1 else "none",
+        floor=floor,
+        stopped_by=stopped_by,
+    )
+
+
+def _columns(per_rank: list[array[float]]) -> Seconds:
+    return np.ascontiguousarray(np.array([np.frombuffer(row) for row in per_rank]).T)
+
+
+def _warm_up(
+    trial: Trial, transport: Transport, sampling: Sampling, alive: Callable[[], None]
+) -> tuple[array[float], float]:
+    """Single steps until caches, connections and compilers have settled; every rank decides alike.
+
+    Returns
+    -------
+    seconds of each step on this rank, and [s] of a typical step, equal on all ranks
+    """
+    seconds = array("d")
+    budget = min(WARMUP_SECONDS, sampling.seconds)
+    begun = perf_counter()
+    batch = WARMUP_LEAST
+    while True:
+        seconds.extend(windows(trial.step, transport.barrier, 1, batch, trial.reset))
+        alive()
+        elapsed = transport.maximum(perf_counter() - begun)
+        if elapsed >= budget or len(seconds) >= WARMUP_MOST:
+            break
+        batch = min(len(seconds), WARMUP_MOST - len(seconds))
+    settled = seconds[len(seconds) // 2 :]
+    return seconds, transport.maximum(float(np.median(np.frombuffer(settled))))
+
+
+def _sample(
+    trial: Trial, transport: Transport, sampling: Sampling, steps: int, alive: Callable[[], None]
+) -> tuple[array[float], str]:
+    """Batches of windows; after each, rank 0 looks at the slowest rank's times and says go on or stop."""
+    seconds = array("d")
+    slowest: list[Seconds] = []
+    begun = perf_counter()
+    batch = sampling.min_samples
+    while True:
+        new = windows(trial.step, transport.barrier, steps, batch, trial.reset)
+        seconds.extend(new)
+        alive()
+        over_ranks = transport.max_to_root(np.frombuffer(new))
+        verdict, batch = "", 0
+        if over_ranks is not None:
+            slowest.append(over_ranks)
+            verdict, batch = _decide(np.concatenate(slowest), perf_counter() - begun, steps, sampling)
+        verdict, batch = transport.broadcast((verdict, batch))
+        if verdict:
+            return seconds, verdict
+
+
+def _decide(slowest: Seconds, elapsed: float, steps: int, sampling: Sampling) -> tuple[str, int]:
+    """("interval", "samples", "time") to stop, or ("", size of the next batch)."""
+    step_seconds = float(np.median(slowest)) / steps
+    target = sampling.interval * (SHORT_STEP_FACTOR if step_seconds < SHORT_STEP else 1.0)
+    if precise_enough(slowest, target):
+        return "interval", 0
+    if slowest.size >= sampling.max_samples:
+        return "samples", 0
+    left = sampling.seconds - elapsed
+    if left <= 0:
+        return "time", 0
+    affordable = int(left / max(elapsed / slowest.size, 1e-9))
+    batch = min(max(1, slowest.size // 2), affordable, sampling.max_samples - slowest.size)
+    return ("", batch) if batch > 0 else ("time", 0)

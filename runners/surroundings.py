@@ -1,0 +1,115 @@
+"""The environment as the ranks of a launch see it together."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from clustermark import __version__
+from clustermark.core import noise
+from clustermark.core.context import Transport
+from clustermark.core.environment import (
+    Environment,
+    affinity,
+    cpu_facts,
+    git_state,
+    library_facts,
+    short_ranges,
+    system_facts,
+)
+
+
+def loaded_library(name: str) -> str:
+    """Path of a shared library that this process has mapped, "" if none matches."""
+    try:
+        maps = Path("/proc/self/maps").read_text()
+    except OSError:
+        return ""
+    paths = {line.split()[-1] for line in maps.splitlines() if f"/{name}" in line}
+    return min(paths, default="")
+
+
+def gather_environment(
+    transport: Transport, mpi: Mapping[str, str], variables: Mapping[str, str], threads: int
+) -> Environment | None:
+    """Facts of all nodes and ranks; collective.
+
+    Parameters
+    ----------
+    mpi : facts of the MPI library as loaded, empty where there is none
+    variables : recorded before the launch added its own
+    threads : per rank
+
+    Returns
+    -------
+    Environment on rank 0, None elsewhere
+    """
+    mine = {
+        "rank": transport.rank,
+        "ranks": transport.size,
+        "node": platform.node(),
+        "affinity": short_ranges(affinity()),
+        "threads": threads,
+    }
+    facts = {"cpu": cpu_facts(), "system": system_facts()}
+    rows = transport.gather((mine, facts))
+    if rows is None:
+        return None
+    kinds: list[dict[str, Any]] = []
+    for _, node_facts in rows:
+        if node_facts not in kinds:
+            kinds.append(node_facts)
+    all_facts = {
+        **kinds[0],
+        "other_node_kinds": kinds[1:],
+        "libraries": library_facts(),
+        "mpi": dict(mpi),
+        "variables": dict(variables),
+    }
+    provenance = {
+        "clustermark": __version__,
+        "git": git_state(Path(__file__).resolve().parent),
+        "executable": sys.executable,
+        "libmpi": loaded_library("libmpi"),
+        "nodes": sorted({row["node"] for row, _ in rows}),
+        "load_1min": round(os.getloadavg()[0], 2),
+    }
+    return Environment(all_facts, {"at_start": noise.snapshot()}, [row for row, _ in rows], provenance)
+
+
+class NoiseWatch:
+    """Foreign load between two moments, over all nodes of a launch."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Nothing is read yet."""
+        self.transport = transport
+        self.before = noise.snapshot()
+
+    def start(self) -> None:
+        """Take the first snapshot."""
+        self.before = noise.snapshot()
+
+    def stop(self) -> tuple[tuple[str, ...], dict[str, float]]:
+        """Labels and shares of the worst node; collective, on rank 0 (empty elsewhere)."""
+        after = noise.snapshot()
+        own = after["own"] - self.before["own"]
+        rows = self.transport.gather((platform.node(), own, self.before, after))
+        worst: dict[str, float] = {}
+        for node in sorted({row[0] for row in rows or []}):
+            here = [row for row in rows or [] if row[0] == node]
+            shares = noise.between(here[0][2], here[0][3], sum(row[1] for row in here))
+            if shares.get("foreign_cpu", 0.0) >= worst.get("foreign_cpu", 0.0):
+                worst = shares
+        return noise.labels(worst), noise.report(worst)
+
+
+def oversubscription(environment: Environment, threads: int) -> tuple[str, ...]:
+    """("oversubscribed: …",) if a node's ranks × threads exceed its cores."""
+    cores = int(environment.facts["cpu"]["cores"])
+    nodes = [row["node"] for row in environment.ranks]
+    fullest = max(nodes.count(node) for node in set(nodes)) * threads
+    return (f"oversubscribed: {fullest} threads on {cores} cores",) if fullest > cores else ()

@@ -1,0 +1,241 @@
+"""One rank of a launch: bind, prove the fabric, then per case prepare → warm up → sample → check → record.
+
+Started by runners/local.py as ``python -m clustermark.runners.worker job.json``; inside a user's own mpirun the
+command line calls `run_launch` itself. Any exception on any rank is written beside the rank's log and ends the
+whole launch: the launcher names the case, records it as failed and starts again with the cases that are left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from clustermark.core.case import Case
+from clustermark.core.errors import EXIT_CANNOT_WRITE, ClustermarkError, StoreError
+from clustermark.core.journal import Journal
+from clustermark.core.result import UNPROVEN, FabricProof, Result
+from clustermark.core.rundir import RunDirectory, utc_now
+from clustermark.core.suite import Sampling
+from clustermark.core.workload import Workload
+from clustermark.runners.launch_world import die_with_parent, redirect_output, start_mpi
+from clustermark.runners.launcher import rank_hint
+
+HEARTBEAT_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What one launch is to do; `job.json` in its folder.
+
+    Attributes
+    ----------
+    run : folder of the run
+    folder : of this launch: logs, errors, the sign of life
+    launch, ranks, threads, fabric : as in core.plan.Job
+    cases : numbers of the cases that are left, in order
+    variables : recorded before the launch added its own
+    kernel_copies : process_vm_readv calls seen in a launch of this fabric, None if not counted
+    """
+
+    run: str
+    folder: str
+    launch: int
+    ranks: int
+    threads: int
+    fabric: str
+    cases: tuple[int, ...]
+    variables: Mapping[str, str]
+    kernel_copies: int | None = None
+
+    def to_json(self) -> str:
+        """One JSON object; `from_json` takes it back."""
+        return json.dumps(asdict(self) | {"variables": dict(self.variables)}, indent=1)
+
+    @staticmethod
+    def from_json(text: str) -> Launch:
+        """The launch that `to_json` wrote."""
+        data = json.loads(text)
+        return Launch(**{**data, "cases": tuple(data["cases"])})
+
+
+class SignOfLife:
+    """Re-arms the rank's own hang detector, and on rank 0 touches a file that the launcher watches."""
+
+    def __init__(self, folder: Path, rank: int, timeout: float, log: Any) -> None:
+        """`log` takes the stack of every thread when the rank has hung for `timeout` seconds."""
+        self.path = folder / "alive" if rank == 0 else None
+        self.timeout = timeout
+        self.log = log
+        self.touched = 0.0
+
+    def __call__(self) -> None:
+        """Say that this rank is alive; cheap, and never inside a timed window."""
+        now = time.monotonic()
+        if now - self.touched < HEARTBEAT_SECONDS:
+            return
+        self.touched = now
+        faulthandler.dump_traceback_later(self.timeout, exit=True, file=self.log)
+        if self.path is not None:
+            self.path.touch()
+
+    def stop(self) -> None:
+        """Disarm."""
+        faulthandler.cancel_dump_traceback_later()
+
+
+def run_launch(
+    launch: Launch,
+    run: RunDirectory,
+    workloads: Mapping[str, Workload],
+    on_result: Callable[[Result], None] = lambda result: None,
+) -> None:
+    """Run the cases of a launch on this rank; collective over the world that the launcher made.
+
+    Raises
+    ------
+    LaunchError : the world is not what was asked for
+    StoreError : a result cannot be written; everything written before stays
+    """
+    mpi = start_mpi(launch.fabric, launch.ranks)
+    rank = mpi.COMM_WORLD.rank
+    with (Path(launch.folder) / f"rank{rank}.trace").open("a") as log:
+        alive = SignOfLife(Path(launch.folder), rank, run.plan.sampling.timeout, log)
+        alive()
+        try:
+            _run_cases(launch, run, workloads, mpi, alive, on_result)
+        except BaseException as error:
+            alive.stop()
+            _abort(launch, rank, error, mpi)
+        alive.stop()
+    mpi.COMM_WORLD.Barrier()
+    mpi.Finalize()
+
+
+def _run_cases(
+    launch: Launch,
+    run: RunDirectory,
+    workloads: Mapping[str, Workload],
+    mpi: Any,
+    alive: SignOfLife,
+    on_result: Callable[[Result], None],
+) -> None:
+    from clustermark.runners.launch_world import library_facts
+    from clustermark.runners.measure import harness_floor
+    from clustermark.runners.surroundings import gather_environment, oversubscription
+    from clustermark.transports.fabrics import FABRICS
+    from clustermark.transports.mpi import MpiTransport
+    from clustermark.transports.proof import prove
+
+    world = MpiTransport()
+    journal = Journal(run.journal_path) if world.rank == 0 else None
+    environment = gather_environment(world, library_facts(mpi), launch.variables, launch.threads)
+    floor = world.maximum(harness_floor())
+    proof = UNPROVEN
+    if launch.fabric in FABRICS:
+        proof = prove(FABRICS[launch.fabric], world, launch.kernel_copies)
+    elif world.size == 1:
+        proof = FabricProof("self", "one rank: nothing to carry", "none", True)
+    alive()
+    fingerprint, crowded = "", ()
+    if environment is not None and journal is not None:
+        fingerprint, crowded = environment.fingerprint, oversubscription(environment, launch.threads)
+        event = {"fingerprint": fingerprint, "environment": environment.to_dict(), "folder": Path(launch.folder).name}
+        journal.append({"event": "environment", **event})
+    for number in launch.cases:
+        case = run.plan.cases[number]
+        if journal is not None:
+            where = {"launch": launch.launch, "folder": Path(launch.folder).name}
+            journal.append({"event": "start", "case": number, **where, "utc": utc_now()})
+        result = run_case(case, launch.launch, workloads[case.workload], run.plan.sampling, floor, alive)
+        if result is None or journal is None:
+            continue
+        conditions = tuple(sorted({*result.conditions, *crowded}))
+        result = replace(result, fabric=proof, fingerprint=fingerprint, conditions=conditions)
+        run.record(journal, result)
+        on_result(result)
+
+
+def run_case(
+    case: Case, launch: int, workload: Workload, sampling: Sampling, floor: float, alive: Callable[[], None]
+) -> Result | None:
+    """Prepare, sample, check; collective.
+
+    Returns
+    -------
+    Result on rank 0, without fabric proof and fingerprint; None elsewhere
+    """
+    import numpy as np
+
+    from clustermark.core.context import Context
+    from clustermark.core.precision import PRECISIONS
+    from clustermark.devices import DEVICES
+    from clustermark.runners.measure import measure
+    from clustermark.runners.surroundings import NoiseWatch
+    from clustermark.transports import TRANSPORTS
+
+    started = utc_now()
+    transport = TRANSPORTS[case.transport].open()
+    local_rank = int(os.environ.get("OMPI_COMM_WORLD_LOCAL_RANK", os.environ.get("MPI_LOCALRANKID", "0")))
+    device = DEVICES[case.device].open(local_rank)
+    seeds = np.random.SeedSequence((case.seed, int(case.id, 16)), spawn_key=(transport.rank,))
+    context = Context(device, transport, PRECISIONS[case.precision], np.random.default_rng(seeds))
+    trial = workload.prepare(case, context)
+    alive()
+    noise = NoiseWatch(transport)
+    measurement = measure(trial, transport, sampling, floor, alive)
+    conditions, shares = noise.stop()
+    check = trial.check()
+    alive()
+    if measurement is None:
+        return None
+    return Result(
+        case=case,
+        launch=launch,
+        status="ok" if check.passed else "wrong",
+        reason="" if check.passed else f"{check.name}: {check.error:.3g}, allowed {check.bound:.3g}; {check.detail}",
+        measurement=measurement,
+        work=trial.work,
+        check=check,
+        conditions=conditions,
+        started_utc=started,
+        ceiling=workload.ceiling,
+        counters={**trial.counters, **shares},
+    )
+
+
+def _abort(launch: Launch, rank: int, error: BaseException, mpi: Any) -> None:
+    """Write what happened where the launcher looks, then end every rank."""
+    traceback.print_exception(error, file=sys.stderr)
+    frame = traceback.extract_tb(error.__traceback__)
+    where = f"{Path(frame[-1].filename).name}:{frame[-1].lineno}" if frame else ""
+    own = isinstance(error, ClustermarkError)
+    note = {"rank": rank, "type": type(error).__name__, "message": str(error), "where": where, "own": own}
+    with contextlib.suppress(OSError):  # the disk may be what failed; the exit status still tells
+        (Path(launch.folder) / f"rank{rank}.error.json").write_text(json.dumps(note))
+    sys.stderr.flush()
+    mpi.COMM_WORLD.Abort(EXIT_CANNOT_WRITE if isinstance(error, StoreError) else 1)
+
+
+def main(arguments: list[str]) -> int:
+    """Entry point of a rank: the path of job.json."""
+    die_with_parent()
+    path = Path(arguments[0])
+    redirect_output(path.parent, rank_hint(os.environ))
+    from clustermark.runners.catalog import workloads
+
+    launch = Launch.from_json(path.read_text())
+    run_launch(launch, RunDirectory.open(Path(launch.run)), workloads())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

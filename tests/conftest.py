@@ -1,0 +1,74 @@
+"""Shared fixtures: the launcher, the plug-in that goes wrong on purpose, running the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+TESTS = Path(__file__).resolve().parent
+PLUGINS = TESTS / "plugins"
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+# The same examples on every machine and in every run, and no time limit for one of them on a busy machine.
+hypothesis_settings.register_profile("house", deadline=None, derandomize=True, database=None, print_blob=True)
+hypothesis_settings.load_profile("house")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name every skip with its reason: a skipped case is not a passed one."""
+    for report in terminalreporter.stats.get("skipped", []):
+        if isinstance(report.longrepr, tuple):
+            terminalreporter.write_line(f"skipped: {report.nodeid}: {report.longrepr[2]}")
+
+
+@pytest.fixture(scope="session")
+def plugin_environment() -> dict[str, str]:
+    """The environment of this process, with the faulty workloads installed."""
+    path = os.pathsep.join(filter(None, [str(PLUGINS), os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": path}
+
+
+@pytest.fixture
+def clustermark(plugin_environment: dict[str, str]) -> Run:
+    """Run the command line in a process of its own; keyword `python` chooses another interpreter."""
+
+    def run(*arguments: object, python: str = sys.executable, **options: Any) -> subprocess.CompletedProcess[str]:
+        settings: dict[str, Any] = {"timeout": 120, "env": plugin_environment} | options
+        return subprocess.run(
+            [python, "-m", "clustermark", *map(str, arguments)], check=False, capture_output=True, text=True, **settings
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def pythons() -> dict[str, str]:
+    """ "openmpi" and "mpich" → an interpreter whose environment has that MPI; what is absent is left out."""
+    from clustermark.core.errors import LaunchError
+    from clustermark.runners.launcher import find_launcher
+
+    found: dict[str, str] = {}
+    for python in (sys.executable, os.environ.get("CLUSTERMARK_OTHER_PYTHON", "")):
+        launcher = Path(python).parent / "mpirun"
+        if python and launcher.exists():
+            try:
+                found[find_launcher(str(launcher)).mpi] = python
+            except LaunchError:
+                continue
+    return found
+
+
+@pytest.fixture(params=["openmpi", "mpich"])
+def mpi_python(request: pytest.FixtureRequest, pythons: dict[str, str]) -> str:
+    """The interpreter of each MPI in turn."""
+    if request.param not in pythons:
+        pytest.skip(f"no environment with {request.param} (name its python in CLUSTERMARK_OTHER_PYTHON)")
+    return pythons[request.param]
