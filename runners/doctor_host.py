@@ -65,11 +65,11 @@ def cgroup_quota() -> float | None:
         for folder in (here, *here.parents):
             if folder == root.parent:
                 break
-            quotas.append(_quota(folder))
+            quotas.append(group_quota(folder))
     return min((quota for quota in quotas if quota is not None), default=None)
 
 
-def _quota(folder: Path) -> float | None:
+def group_quota(folder: Path) -> float | None:
     """CPUs granted by one control group: cpu.max of version 2, cpu.cfs_* of version 1."""
     words = read_text(f"{folder}/cpu.max").split() or [
         read_text(f"{folder}/cpu.cfs_quota_us"),

@@ -24,7 +24,8 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
             code = main([str(word) for word in words])
         except SystemExit as end:
             code = int(end.code or 0)
-        return Said(code, *capsys.readouterr())
+        said = capsys.readouterr()
+        return Said(code, said.out, said.err)
 
     return run
 

@@ -51,7 +51,9 @@ def test_the_list_works_without_a_launcher(command: Command, no_launcher: None) 
     assert not any(row["offered"] for row in data["fabrics"])
 
 
-def test_a_plug_in_workload_is_listed_and_described(clustermark: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+def test_a_plug_in_workload_is_listed_and_described(
+    clustermark: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
     listed, described = clustermark("list"), clustermark("describe", "faulty")
     assert "faulty" in listed.stdout
     assert (described.returncode, described.stdout.split(",")[0]) == (0, "faulty")

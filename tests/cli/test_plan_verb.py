@@ -105,7 +105,23 @@ def test_durations_are_written_for_people() -> None:
 
 WORDS = st.sampled_from(
     [
-        *("smoke", "gemm", "allreduce", "noop", "peak", "nothing", "mine.toml", ".", "/", "", " ", "-", "--", "×", "\x1b[31m"),
+        *(
+            "smoke",
+            "gemm",
+            "allreduce",
+            "noop",
+            "peak",
+            "nothing",
+            "mine.toml",
+            ".",
+            "/",
+            "",
+            " ",
+            "-",
+            "--",
+            "×",
+            "\x1b[31m",
+        ),
         *("--ranks", "--threads", "--precision", "--fabric", "--transport", "--device", "--set", "--only", "--json"),
         *("--launches", "--seed", "--seconds", "--timeout", "--mpirun", "--ran", "--help", "--set=n=8", "--only=gemm"),
         *("1", "2", "0", "-1", "1,2", "1e9", "nan", "inf", "9" * 400, "fp64", "fp16,bf16", "shm", "tcp,shm", "self"),
