@@ -65,7 +65,8 @@ def script_json(data: object) -> str:
 def _vega() -> str:
     import vl_convert
 
-    bundle = vl_convert.javascript_bundle(vl_version=vega_lite_version())
+    # The stub declares no default for the snippet; the library has one.
+    bundle = vl_convert.javascript_bundle(vl_version=vega_lite_version())  # pyright: ignore[reportCallIssue]
     return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 

@@ -109,7 +109,7 @@ def main() -> None:
         for what, index in (("window", 0), ("whole_sample", 1)):
             ours, bare = ([row[index] for row in side] for side in taken)
             found[f"{name}_{what}"] = compared(ours, bare)
-    load = "; ".join(noise.stop())
+    load = "; ".join(noise.stop()[0])
     if total[0] != sum(range(1, world.size + 1)):
         raise RuntimeError(f"the sum is {total[0]}")
     if world.rank == 0:
