@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
+from running import Run
 
 TESTS = Path(__file__).resolve().parent
 PLUGINS = TESTS / "plugins"
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 # The same examples on every machine and in every run, and no time limit for one of them on a busy machine.
 hypothesis_settings.register_profile("house", deadline=None, derandomize=True, database=None, print_blob=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from running import Run
 
 from clustermark.core.journal import read_journal
 from clustermark.core.rundir import RunDirectory
