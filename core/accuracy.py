@@ -81,17 +81,18 @@ def product_error(a: Matrix, b: Matrix, c: Matrix, rng: np.random.Generator, ent
     a64, b64, c64 = (np.asarray(matrix, dtype=np.float64) for matrix in (a, b, c))
     m, n = c.shape
     rows, columns = rng.integers(0, m, entries), rng.integers(0, n, entries)
-    worst, where = 0.0, "no sampled entry differs"
+    worst, where = 0.0, "no difference found"
     for i, j in zip(rows.tolist(), columns.tolist(), strict=True):
         scale = float(np.abs(a64[i]) @ np.abs(b64[:, j]))
-        error = abs(float(c64[i, j]) - exact_dot(a64[i], b64[:, j])) / scale if scale else 0.0
+        difference = abs(float(c64[i, j]) - exact_dot(a64[i], b64[:, j]))
+        error = difference / scale if scale else math.inf if difference else 0.0  # |A||B| = 0 allows no error at all
         if error > worst:
-            worst, where = error, f"entry ({i}, {j})"
+            worst, where = error, f"largest at entry ({i}, {j})"
     signs = rng.choice(np.array([-1.0, 1.0]), n)
     residual = np.abs(c64 @ signs - a64 @ (b64 @ signs))
     spread = np.sqrt(((np.abs(a64) @ np.abs(b64)) ** 2).sum(axis=1))
-    relative = np.divide(residual, spread, out=np.zeros_like(residual), where=spread > 0)
+    relative = np.divide(residual, spread, out=np.where(residual > 0, math.inf, 0.0), where=spread > 0)
     row = int(relative.argmax())
     if relative[row] > worst:
-        worst, where = float(relative[row]), f"row {row} (random-vector test)"
-    return ProductError(worst, f"largest at {where}")
+        worst, where = float(relative[row]), f"largest at row {row} (random-vector test)"
+    return ProductError(worst, where)

@@ -19,4 +19,5 @@ def vega_lite_version() -> str | None:
     import vl_convert
 
     wanted = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-    return wanted if wanted in vl_convert.get_vegalite_versions() else None
+    known = getattr(vl_convert, "get_vegalite_versions", list)  # absent in vl-convert 1.6
+    return wanted if wanted in known() else None

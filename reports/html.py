@@ -65,7 +65,8 @@ def script_json(data: object) -> str:
 def _vega() -> str:
     import vl_convert
 
-    bundle = vl_convert.javascript_bundle(vl_version=vega_lite_version())
+    # The stub declares no default for the snippet; the library has one.
+    bundle = vl_convert.javascript_bundle(vl_version=vega_lite_version())  # pyright: ignore[reportCallIssue]
     return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
@@ -146,10 +147,18 @@ def _environments(runs: Sequence[Run]) -> str:
     folded = "".join(
         f'<details class="environment"><summary>Environment <code>{escape(fingerprint)}</code> '
         f'<span class="muted">({escape(_users(users[fingerprint]))})</span></summary>'
-        f"{small_table(['fact', 'value'], _flat(environment))}</details>"
+        f"{small_table(['fact', 'value'], _environment_lines(environment))}</details>"
         for fingerprint, environment in found.items()
     )
     return f"<section><h2>Environment</h2>{folded}</section>"
+
+
+def _environment_lines(environment: Any) -> list[list[str]]:
+    """The facts under their own names, then everything else."""
+    if not isinstance(environment, Mapping):
+        return _flat(environment)
+    others = {key: value for key, value in environment.items() if key not in ("facts", "fingerprint")}
+    return _flat(environment.get("facts", {})) + _flat(others)
 
 
 def _users(labels: Sequence[str]) -> str:

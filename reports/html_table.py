@@ -25,7 +25,7 @@ def small_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def cases_table(rows: Sequence[ReportRow], several: bool) -> str:
-    """Every case of every run, to be sorted and filtered.
+    """Every case of every run, to be sorted and filtered; reasons and conditions stand beneath the case's name.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def cases_table(rows: Sequence[ReportRow], several: bool) -> str:
     """
     ceiling = any(row.share_of_ceiling is not None for row in rows)
     names = [*(["run"] if several else []), "case", "status", "time", "rate", *(["of ceiling"] if ceiling else [])]
-    names += ["error ≤ bound", "fabric", "launches", "conditions"]
+    names += ["error ≤ bound", "fabric", "launches"]
     figures = {"time", "rate", "of ceiling", "error ≤ bound", "launches"}
     head = "".join(_sortable(name, name in figures) for name in names)
     place = _places(rows)
@@ -71,7 +71,9 @@ def _places(rows: Sequence[ReportRow]) -> list[int]:
 def _line(report: ReportRow, place: int, several: bool, ceiling: bool) -> str:
     row = report.row
     cells = [f'<td class="run"><bdi>{escape(report.run)}</bdi></td>'] if several else []
-    cells.append(f'<td class="case" data-v="{place}"><code><bdi>{escape(report.case.label)}</bdi></code></td>')
+    remarks = "; ".join([*([row.reason] if row.reason else []), *row.conditions])
+    beneath = f'<small class="remarks"><bdi>{escape(remarks)}</bdi></small>' if remarks else ""
+    cells.append(f'<td class="case" data-v="{place}"><code><bdi>{escape(report.case.label)}</bdi></code>{beneath}</td>')
     cells.append(f'<td><span class="mark {escape(row.status)}">{escape(row.status)}</span></td>')
     cells += [_time_cell(report), _rate_cell(report)]
     if ceiling:
@@ -87,12 +89,11 @@ def _line(report: ReportRow, place: int, several: bool, ceiling: bool) -> str:
         if wire and proof != "–"
         else ""
     )
-    mark = f'<span class="mark {report.fabric_proof.replace(" ", "-")}">{proof}</span>'
+    shade = report.fabric_proof.replace(" ", "-") if proof != "–" else ""
+    mark = f'<span class="mark {shade}">{proof}</span>'
     cells.append(f'<td class="wire"><bdi>{wire}</bdi> {mark}{observed}</td>')
     samples = f"<small>{row.time.samples} samples</small>" if row.time else ""
     cells.append(_number_cell(float(row.launches), shown_launches(row), samples))
-    words = "; ".join([*([row.reason] if row.reason else []), *row.conditions])
-    cells.append(f'<td class="words{" long" if len(words) > 40 else ""}"><bdi>{escape(words)}</bdi></td>')
     return f'<tr data-status="{escape(row.status)}">{"".join(cells)}</tr>'
 
 

@@ -43,7 +43,8 @@ def pytest_benchmark(run: Run, samples: Sequence[Result]) -> dict[str, Any]:
 def _machine_info(run: Run) -> dict[str, Any]:
     environment = next(iter(run.environments.values()), {})
     facts = environment.get("facts", {}) if isinstance(environment, Mapping) else {}
-    cpu = facts.get("cpu") if isinstance(facts.get("cpu"), Mapping) else {}
+    found = facts.get("cpu")
+    cpu = found if isinstance(found, Mapping) else {}
     return {
         "node": "",
         "machine": cpu.get("architecture", ""),

@@ -15,8 +15,6 @@ from clustermark.reports.text import (
 )
 from clustermark.reports.verdict import count, row_warnings, sentence
 
-MOST_METRIC_COLUMNS = 3
-
 
 def terminal_table(rows: Sequence[Row], unfinished: int = 0) -> str:
     """What `clustermark run` prints at its end: the table, its notes, the warnings and the counts.
@@ -30,7 +28,6 @@ def terminal_table(rows: Sequence[Row], unfinished: int = 0) -> str:
 
     lines = with_ceilings(rows)
     header, cells, notes = columns(lines)
-    header = [header[0], *(name.replace(" ", "\n") for name in header[1:])]
     align = ["left", "left", *["right"] * (len(header) - 4), "left", "left"]
     parts = [tabulate(cells, header, tablefmt="simple", disable_numparse=True, colalign=align)] if cells else []
     if notes:
@@ -38,6 +35,7 @@ def terminal_table(rows: Sequence[Row], unfinished: int = 0) -> str:
     warnings = row_warnings(lines)
     if warnings:
         parts.append("\n".join(f"warning: {warning}" for warning in warnings))
+    parts.append(f"time: one step, slowest rank, median over launches; rate: {rate_names(lines)}")
     parts.append(sentence(count(rows, unfinished)))
     return "\n\n".join(parts)
 
@@ -51,9 +49,8 @@ def columns(rows: Sequence[ReportRow]) -> tuple[list[str], list[list[str]], list
     cells : one list per row
     notes : what [1], [2], … in the last column stand for
     """
-    rates = metric_columns(rows)
     with_ceiling = any(row.share_of_ceiling is not None for row in rows)
-    header = ["case", "status", "time", "95 % interval", *map(spoken, rates)]
+    header = ["case", "status", "time", "95 % interval", "rate"]
     header += [*(["of ceiling"] if with_ceiling else []), "error ≤ bound", "launches", "fabric", "notes"]
     notes: dict[str, int] = {}
     cells = []
@@ -67,7 +64,7 @@ def columns(rows: Sequence[ReportRow]) -> tuple[list[str], list[list[str]], list
                 row.row.status,
                 shown_time(time),
                 shown_interval(time.value, time.low, time.high, "s") if time else "–",
-                *[shown_metric(row.row.metric(name) if row.drawable else None) for name in rates],
+                shown_metric(row.headline),
                 *([shown_percent(row.share_of_ceiling)] if with_ceiling else []),
                 shown_check(row.row),
                 shown_launches(row.row),
@@ -78,15 +75,16 @@ def columns(rows: Sequence[ReportRow]) -> tuple[list[str], list[list[str]], list
     return header, cells, list(notes)
 
 
-def metric_columns(rows: Sequence[ReportRow]) -> list[str]:
-    """Names of the rates that get a column: those most cases have, in the order of the workloads."""
-    names: dict[str, int] = {}
+def rate_names(rows: Sequence[ReportRow]) -> str:
+    """``"bus bandwidth (allreduce), flop rate (gemm, peak)"``: what the rate of each workload is."""
+    workloads: dict[str, list[str]] = {}
     for row in rows:
-        for metric in row.row.metrics if row.drawable else ():
-            if metric.name != "time":
-                names[metric.name] = names.get(metric.name, 0) + 1
-    kept = sorted(names, key=lambda name: -names[name])[:MOST_METRIC_COLUMNS]
-    return [name for name in names if name in kept]
+        found = row.headline
+        if found is not None:
+            names = workloads.setdefault(spoken(found.name), [])
+            if plain(row.case.workload) not in names:
+                names.append(plain(row.case.workload))
+    return ", ".join(f"{name} ({', '.join(names)})" for name, names in workloads.items()) or "nothing was measured"
 
 
 def shown_launches(row: Row) -> str:

@@ -114,6 +114,9 @@ def _environment_warnings(run: Run) -> list[str]:
     if run.unfinished:
         warnings.append(f"{counted(run.unfinished, 'planned launch')} without a result")
     for environment in run.environments.values():
+        kinds = _facts(environment).get("other_node_kinds")
+        if isinstance(kinds, list) and kinds:
+            warnings.append(f"the nodes are of {len(kinds) + 1} kinds: the slowest decides every figure")
         core_type = _mapping(_facts(environment).get("variables")).get("OPENBLAS_CORETYPE")
         if core_type:
             warnings.append(f"OPENBLAS_CORETYPE={plain(core_type)} is set: BLAS does not choose its kernel by itself")

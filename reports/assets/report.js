@@ -24,9 +24,9 @@
   const drawn = Object.entries(specs).map(([id, spec]) => {
     const place = document.getElementById(`chart-${id}`);
     const actions = { export: true, source: false, compiled: false, editor: false };
-    return vegaEmbed(place, spec, { renderer: "svg", actions, downloadFileName: id }).catch((error) => {
+    const drawing = place.appendChild(document.createElement("div"));
+    return vegaEmbed(drawing, spec, { renderer: "svg", actions, downloadFileName: id }).catch((error) => {
       place.textContent = `This chart could not be drawn (${error.message}); its figures are in the table of cases.`;
-      place.classList.add("failed");
     });
   });
   Promise.all(drawn).then(() => {

@@ -7,7 +7,7 @@ from clustermark.core.summary import Metric
 from clustermark.core.units import format_quantity
 from clustermark.reports.charts import style
 from clustermark.reports.charts.notes import common_notes
-from clustermark.reports.rows import ReportRow, newest_runs
+from clustermark.reports.rows import MOST_RUNS_DRAWN, NOT_VERIFIED, ReportRow, newest_runs
 from clustermark.reports.text import counted, plain, prefix, shown_interval, shown_param, shown_percent, spoken
 
 TITLE = "Rate per precision and share of the measured ceiling"
@@ -40,10 +40,10 @@ def draw(rows: Sequence[ReportRow]) -> Any:
     kept = sorted(panels)[:MOST_PANELS]
     drawn = [row for key in kept for row, _ in panels[key]]
     runs = list(dict.fromkeys(row.run for row in sorted(drawn, key=lambda row: (row.created_utc, row.run))))
-    charts = [_panel_chart(_title(key, kept), panels[key], runs) for key in kept]
+    charts = [_panel_chart(_title(key, kept) + _doubt(panels[key]), panels[key], runs) for key in kept]
     notes = _notes(drawn)
     if older:
-        notes.append(f"The newest {len(runs)} runs are drawn; {counted(older, 'older run')} in the table only.")
+        notes.append(f"Drawn are the newest {MOST_RUNS_DRAWN} runs; {counted(older, 'older run')} in the table only.")
     if len(panels) > len(kept):
         notes.append(f"{len(panels) - len(kept)} more combinations are in the table only.")
     texts = {
@@ -69,6 +69,10 @@ def _title(key: tuple[Any, ...], keys: Sequence[tuple[Any, ...]]) -> str:
     words += [plain(transport)] if len({other[4] for other in keys}) > 1 else []
     words += [plain(fabric)] if ranks > 1 else []
     return " · ".join(words)
+
+
+def _doubt(members: Sequence[Measured]) -> str:
+    return " — fabric NOT verified" if any(row.fabric_proof == NOT_VERIFIED for row, _ in members) else ""
 
 
 def _panel_chart(title: str, members: Sequence[Measured], runs: Sequence[str]) -> Any:

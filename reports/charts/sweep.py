@@ -136,14 +136,14 @@ def _sortable(value: object) -> tuple[str, object]:
 def _titles(panels: Sequence[tuple[Any, ...]]) -> dict[tuple[object, ...], str]:
     """What tells each panel from the others, after workload, precision and ranks, which always stand there."""
     varying = [len({panel[index] for panel in panels}) > 1 for index in range(6)]
-    shapes = {panel[4] for panel in panels}
+    spread = any(panel[4][1] < panel[4][0] for panel in panels)
     options = {option for panel in panels for option in panel[5]}
     shared = {option for option in options if all(option in panel[5] for panel in panels)}
     titles: dict[tuple[object, ...], str] = {}
     for panel in panels:
         workload, version, device, transport, (ranks, per_node, threads), others, _, precision = panel
         words = [spoken(workload), plain(precision), counted(ranks, "rank")]
-        words += [counted(-(-ranks // per_node), "node")] if per_node < ranks or len({s[1] for s in shapes}) > 2 else []
+        words += [counted(-(-ranks // per_node), "node")] if spread else []
         words += [counted(threads, "thread")] if threads > 1 else []
         words += [f"version {version}"] if varying[1] else []
         words += [plain(device)] if varying[2] or device != "cpu" else []

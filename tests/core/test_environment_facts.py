@@ -119,6 +119,7 @@ def test_foreign_work_and_steal_are_labelled() -> None:
         "noisy machine: other programs ran",
         "noisy machine: the hypervisor took CPU time",
     )
+    assert noise.report(shares) == {"foreign CPU share": 0.2, "steal share": 0.05}
     quiet = noise.between(before, after, own_seconds=12.0)
     assert quiet["foreign_cpu"] == 0.0
 

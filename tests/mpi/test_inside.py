@@ -50,7 +50,7 @@ def test_tcp_can_be_chosen_and_is_proven(mpi_python: str, tmp_path: Path, plugin
     [row] = [row for row in read_run(run).rows if row.status == "ok"]
     assert row.fabric.proven
     assert row.fabric.observed == "tcp over lo"
-    assert 0.98 < row.fabric.detail["lo"] < 1.1
+    assert 0.98 < row.fabric.detail["tcp"] < 1.1
 
 
 def test_a_mistake_is_said_once_by_one_rank(mpi_python: str, plugin_environment: dict[str, str]) -> None:

@@ -1,0 +1,43 @@
+"""The FMA loop does the work it counts."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import pytest
+
+from clustermark.devices import fma
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_each_lane_of_each_chain_follows_the_recurrence(dtype: str) -> None:
+    scalar = np.dtype(dtype).type
+    for iterations in (1, 2, 5):
+        expected = 0.0
+        for chain in range(fma.CHAINS):
+            x = float(scalar(1.0) + scalar(chain))
+            for _ in range(iterations):
+                x = fma.MULTIPLIER * x + fma.ADDEND
+            expected += fma.lanes(dtype) * x
+        found = float(fma.fma_chains(iterations, scalar(1.0)))
+        assert found == pytest.approx(expected, rel=1e-12 if dtype == "float64" else 1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_machine_code_has_one_fma_per_chain_and_no_scalar_loop(dtype: str) -> None:
+    compiled = numba.njit(fma.fma_chains.py_func)  # code from the cache cannot be inspected
+    compiled(1, np.dtype(dtype).type(1.0))
+    suffix = "pd" if dtype == "float64" else "ps"
+    if fma.vector_bytes() < 32:
+        pytest.skip("this CPU has no vector FMA of x86")
+    register = {64: "%zmm", 32: "%ymm"}[fma.vector_bytes()]
+    counts = [
+        sum(1 for line in text.splitlines() if "vfmadd" in line and suffix in line and register in line)
+        for text in compiled.inspect_asm().values()
+    ]
+    assert max(counts) % fma.CHAINS == 0
+    assert max(counts) >= fma.CHAINS
+
+
+def test_flops_are_counted_per_lane_and_chain() -> None:
+    assert fma.flop_per_iteration("float32") == 2 * fma.CHAINS * fma.vector_bytes() // 4

@@ -1,0 +1,31 @@
+"""Rank program: MPI runs over one fabric while the proof is told that it is another."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from clustermark.runners.launch_world import start_mpi
+from clustermark.transports.copies import CopyCounter
+from clustermark.transports.fabrics import FABRICS
+
+
+def main(chosen: str, claimed: str) -> None:
+    """Rank 0 prints the proof's verdict and counters."""
+    mpi = start_mpi(chosen, 2)
+    counter = CopyCounter()
+    counter.start()
+    from clustermark.transports.mpi import MpiTransport
+    from clustermark.transports.proof import count_kernel_copies, prove
+
+    transport = MpiTransport()
+    proof = prove(FABRICS[claimed], transport, count_kernel_copies(transport, counter))
+    if transport.rank == 0:
+        print(
+            json.dumps({"proven": proof.proven, "observed": proof.observed, "detail": dict(proof.detail)}), flush=True
+        )
+    mpi.Finalize()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

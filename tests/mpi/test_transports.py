@@ -1,0 +1,59 @@
+"""Every transport under a real mpirun, and the fabrics' proof with a planted lie."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clustermark.runners.launcher import find_launcher, launch_arguments, launch_environment
+from clustermark.transports import TRANSPORTS
+from clustermark.transports.fabrics import fabric_aliases
+
+pytestmark = pytest.mark.mpi
+PROGRAMS = Path(__file__).resolve().parent / "programs"
+
+
+def start(python: str, ranks: int, fabric: str, program: str, *words: str) -> Any:
+    """Run a program on `ranks` ranks over a fabric; its rank 0 prints one JSON line."""
+    launcher = find_launcher(str(Path(python).parent / "mpirun"))
+    name = fabric_aliases(launcher.mpi).get(fabric, fabric)
+    arguments = launch_arguments(launcher, ranks, 1, 2, os.geteuid() == 0)
+    done = subprocess.run(
+        [*arguments, python, str(PROGRAMS / program), name, *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=launch_environment(os.environ, name, 1),
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_every_call_of_a_transport_gives_the_right_bytes(mpi_python: str, transport: str, ranks: int) -> None:
+    if TRANSPORTS[transport].refuse(ranks, "fp64", "cpu"):
+        assert ranks > 1
+        return
+    answer = start(mpi_python, ranks, "shm" if ranks > 1 else "self", "transport_calls.py", transport, str(ranks))
+    assert answer["size"] == ranks
+    assert answer["wrong"] == []
+
+
+@pytest.mark.parametrize(
+    ("chosen", "claimed", "proven"),
+    [
+        *(("shm", "shm", True), ("shm-copy", "shm-copy", True), ("tcp", "tcp", True)),
+        *(("shm", "tcp", False), ("tcp", "shm", False), ("shm", "shm-copy", False), ("shm-copy", "shm", False)),
+    ],
+)
+def test_a_fabric_is_proven_and_a_lie_about_it_is_not(mpi_python: str, chosen: str, claimed: str, proven: bool) -> None:
+    launcher = find_launcher(str(Path(mpi_python).parent / "mpirun"))
+    answer = start(mpi_python, 2, chosen, "fabric_claim.py", fabric_aliases(launcher.mpi)[claimed])
+    assert answer["proven"] is proven, answer

@@ -1,0 +1,191 @@
+/* The C side of comm_vs_c.py: the windows of runners/measure.py without Python.
+ *
+ * A sample is a barrier, then a window of k steps; its time is the slowest rank's. Warm-up in doubling batches, k so
+ * that a window is no shorter than 100 empty windows and 100 us. Each buffer is a mapping of its own, and those of
+ * HUGE_FROM bytes or more ask for huge pages, exactly as in commbench.py: page size and placement decide more above
+ * 1 MiB than the language does.
+ *
+ * usage: commbench SECONDS HUGE_FROM TEST:BYTES...     TEST is pingpong, allreduce or bandwidth; two ranks
+ * prints one JSON object a case: the median time of one step over the windows, [s]
+ */
+#define _GNU_SOURCE
+#include <math.h>
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+enum { DEPTH = 8, WARMUP_LEAST = 3, WARMUP_MOST = 500, SAMPLES_LEAST = 10, SAMPLES_MOST = 1000 };
+static const size_t HUGE_PAGE = 2 << 20;
+
+typedef void (*Step)(void);
+
+static int rank, size;
+static char *sent, *received;
+static int bytes;
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec + 1e-9 * t.tv_nsec;
+}
+
+static void fail(const char *what) {
+    fprintf(stderr, "commbench: rank %d: %s\n", rank, what);
+    MPI_Abort(MPI_COMM_WORLD, 2);
+}
+
+/* ---- steps ---- */
+
+static void pingpong(void) {
+    if (rank == 0) {
+        MPI_Send(sent, bytes, MPI_BYTE, 1, 0, MPI_COMM_WORLD);
+        MPI_Recv(received, bytes, MPI_BYTE, 1, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    } else {
+        MPI_Recv(received, bytes, MPI_BYTE, 0, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        MPI_Send(sent, bytes, MPI_BYTE, 0, 0, MPI_COMM_WORLD);
+    }
+}
+
+static void allreduce(void) {
+    MPI_Allreduce(sent, received, bytes / 8, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+}
+
+static void bandwidth(void) {
+    MPI_Request requests[DEPTH];
+    if (rank == 0) {
+        for (int i = 0; i < DEPTH; i++)
+            MPI_Isend(sent + (size_t)i * bytes, bytes, MPI_BYTE, 1, 0, MPI_COMM_WORLD, &requests[i]);
+        MPI_Waitall(DEPTH, requests, MPI_STATUSES_IGNORE);
+        MPI_Recv(received, 8, MPI_BYTE, 1, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    } else {
+        for (int i = 0; i < DEPTH; i++)
+            MPI_Irecv(received + (size_t)i * bytes, bytes, MPI_BYTE, 0, 0, MPI_COMM_WORLD, &requests[i]);
+        MPI_Waitall(DEPTH, requests, MPI_STATUSES_IGNORE);
+        MPI_Send(sent, 8, MPI_BYTE, 0, 1, MPI_COMM_WORLD);
+    }
+}
+
+/* ---- buffers ---- */
+
+typedef struct {
+    char *data;
+    void *mapping;
+    size_t mapped;
+} Buffer;
+
+/* Rank r holds the doubles r + 1, so that a peer's message and a sum over ranks are both known. */
+static Buffer buffer(size_t length, size_t huge_from, double value) {
+    Buffer b = {.mapped = ((length - 1) / HUGE_PAGE + 2) * HUGE_PAGE}; /* whole pages after any alignment */
+    b.mapping = mmap(NULL, b.mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (b.mapping == MAP_FAILED) fail("no memory");
+    if (length >= huge_from) madvise(b.mapping, b.mapped, MADV_HUGEPAGE);
+    b.data = (char *)(((size_t)b.mapping + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
+    for (size_t i = 0; i < length / 8; i++) ((double *)b.data)[i] = value;
+    return b;
+}
+
+static void verify(size_t length, double expected) {
+    for (size_t i = 0; i < length / 8; i++)
+        if (((double *)received)[i] != expected) fail("a wrong element was received");
+}
+
+static long huge_kib(void) {
+    char line[256];
+    long kib = -1;
+    FILE *file = fopen("/proc/self/smaps_rollup", "r");
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "AnonHugePages: %ld", &kib) == 1) break;
+    if (file) fclose(file);
+    return kib;
+}
+
+/* ---- windows ---- */
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, int n) {
+    qsort(values, n, sizeof *values, ascending);
+    return (values[(n - 1) / 2] + values[n / 2]) / 2;
+}
+
+static double maximum(double value) {
+    MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
+    return value;
+}
+
+static void windows(Step step, int steps, int count, double *seconds) {
+    for (int i = 0; i < count; i++) {
+        MPI_Barrier(MPI_COMM_WORLD);
+        double start = now();
+        for (int k = 0; k < steps; k++) step();
+        seconds[i] = now() - start;
+    }
+}
+
+static double empty_window(void) {
+    static double seconds[2000];
+    for (int i = 0; i < 2000; i++) {
+        double start = now();
+        seconds[i] = now() - start;
+    }
+    return maximum(median(seconds, 2000));
+}
+
+/* [s] of a typical step, equal on all ranks: the median of the second half of the warm-up. */
+static double warm_up(Step step, double budget) {
+    double seconds[WARMUP_MOST], begun = now();
+    int done = 0, batch = WARMUP_LEAST;
+    for (;;) {
+        windows(step, 1, batch, seconds + done);
+        done += batch;
+        if (maximum(now() - begun) >= budget || done >= WARMUP_MOST) break;
+        batch = done < WARMUP_MOST - done ? done : WARMUP_MOST - done;
+    }
+    return maximum(median(seconds + done / 2, done - done / 2));
+}
+
+static void run(const char *test, double budget, size_t huge_from, double floor) {
+    int all = !strcmp(test, "allreduce"), deep = !strcmp(test, "bandwidth");
+    Step step = all ? allreduce : deep ? bandwidth : pingpong;
+    size_t length = deep ? (size_t)bytes * DEPTH : (size_t)bytes;
+    Buffer out = buffer(length, huge_from, rank + 1.0), in = buffer(length, huge_from, 0.0);
+    sent = out.data, received = in.data;
+
+    double typical = warm_up(step, budget < 0.05 ? budget : 0.05);
+    double shortest = 100 * floor > 100e-6 ? 100 * floor : 100e-6;
+    int steps = (int)fmax(1, ceil(shortest / typical));
+    int count = (int)fmin(SAMPLES_MOST, fmax(SAMPLES_LEAST, budget / (steps * typical)));
+    double *mine = malloc(count * sizeof *mine), *slowest = malloc(count * sizeof *slowest);
+    windows(step, steps, count, mine);
+    MPI_Reduce(mine, slowest, count, MPI_DOUBLE, MPI_MAX, 0, MPI_COMM_WORLD);
+
+    if (all) verify(length, size * (size + 1) / 2.0);
+    else verify(deep && rank == 0 ? 8 : length, 2.0 - rank);
+    if (rank == 0)
+        printf("{\"test\": \"%s\", \"bytes\": %d, \"seconds\": %.9g, \"steps\": %d, \"windows\": %d, \"huge_kib\": %ld}\n",
+               test, bytes, median(slowest, count) / steps, steps, count, huge_kib());
+    free(mine), free(slowest);
+    munmap(out.mapping, out.mapped), munmap(in.mapping, in.mapped);
+}
+
+int main(int argc, char **argv) {
+    MPI_Init(&argc, &argv);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    if (size != 2) fail("needs two ranks: launcher and library differ, or -n is not 2");
+    double floor = empty_window();
+    for (int i = 3; i < argc; i++) {
+        char *colon = strchr(argv[i], ':');
+        *colon = '\0';
+        bytes = atoi(colon + 1);
+        run(argv[i], atof(argv[1]), strtoul(argv[2], NULL, 10), floor);
+    }
+    MPI_Finalize();
+    return 0;
+}

@@ -1,0 +1,63 @@
+"""Figures against their targets: judged at once, and shown together at the end of the session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from conditions import MET, MISSED, Target, worst
+
+Judge = Callable[..., None]
+_LINES = pytest.StashKey[list[str]]()
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What was measured, its target, and its interval where it has one."""
+
+    what: str
+    value: float
+    target: Target
+    interval: tuple[float, float] | None = None
+
+    def verdict(self, load: str) -> str:
+        """Of the interval, or of the value."""
+        return self.target.verdict(*(self.interval or (self.value, self.value)), load)
+
+
+@pytest.fixture
+def judge(request: pytest.FixtureRequest) -> Judge:
+    """Record figures; fail the test if a target was missed, skip it if the machine was too busy to say."""
+    lines = request.config.stash.setdefault(_LINES, [])
+
+    def decide(load: str, *figures: Figure) -> None:
+        verdicts = [figure.verdict(load) for figure in figures]
+        said = [
+            f"{figure.what}: {figure.value:.4g} {figure.target.unit}; target {figure.target}: {verdict}"
+            for figure, verdict in zip(figures, verdicts, strict=True)
+        ]
+        lines.extend(f"{line} ({load})" if load else line for line in said)
+        overall = worst(verdicts)
+        reasons = "; ".join(line for line, verdict in zip(said, verdicts, strict=True) if verdict == overall)
+        if overall == MISSED:
+            pytest.fail(reasons, pytrace=False)
+        if overall != MET:
+            pytest.skip(f"{reasons} ({load})" if load else reasons)
+
+    return decide
+
+
+@pytest.fixture
+def show(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Print text at the end of the session."""
+    return request.config.stash.setdefault(_LINES, []).append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print every figure with its target and verdict."""
+    lines = config.stash.get(_LINES, [])
+    if lines:
+        terminalreporter.section("measured against targets")
+        for line in lines:
+            terminalreporter.write_line(line)

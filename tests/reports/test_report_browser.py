@@ -1,0 +1,172 @@
+"""The page in a real browser: charts stand, nothing is clipped, light and dark, sorting and filtering."""
+
+import html
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from fake_runs import make_run, sample_rows
+from test_report_html import HOSTILE, hostile_run
+
+from clustermark.reports import CHARTS
+from clustermark.reports.html import render_html
+
+pytestmark = pytest.mark.browser
+DARK, LIGHT = 0, 1
+CATCH = """<script>window.caught = [];
+addEventListener("error", (event) => caught.push(String(event.message)));
+addEventListener("unhandledrejection", (event) => caught.push(String(event.reason)));
+addEventListener("securitypolicyviolation", (event) => caught.push("blocked " + event.blockedURI));</script>"""
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--virtual-time-budget=20000"),
+)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """Path of a Chromium; a switch turns its absence from a skip into a failure."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        if os.environ.get("CLUSTERMARK_REQUIRE_CHROMIUM") == "1":
+            pytest.fail("CLUSTERMARK_REQUIRE_CHROMIUM=1, but no chromium is on the PATH: install one")
+        pytest.skip("no chromium on the PATH: install one to test the page in a browser")
+    return found
+
+
+def look(chromium, folder, page, scheme=LIGHT, width=1380, planted=""):
+    """What `page_probe.js` finds in a copy of the page."""
+    probe = (Path(__file__).parent / "page_probe.js").read_text()
+    head, end = page.index("<head>") + len("<head>"), page.rindex("</body>")
+    copy = f"{page[:head]}{CATCH}{page[head:end]}{planted}<script>{probe}</script>{page[end:]}"
+    (folder / "page.html").write_text(copy, errors="replace")
+    command = [chromium, *FLAGS, f"--user-data-dir={folder / 'profile'}", f"--window-size={width},1000"]
+    command += [f"--blink-settings=preferredColorScheme={scheme}", "--dump-dom", (folder / "page.html").as_uri()]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        dom, errors = process.communicate(timeout=90)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    match = re.search(r'<pre id="probe">(.*?)</pre>', dom, re.S)
+    assert match, f"the page left no findings: {dom[-500:]} {errors[-500:]}"
+    found = json.loads(html.unescape(match[1]))
+    assert "broken" not in found, found
+    return found
+
+
+@pytest.fixture(scope="module", params=[LIGHT, DARK], ids=["light", "dark"])
+def found(request, chromium, run, tmp_path_factory):
+    """Findings in the page of the ordinary run, in both themes."""
+    page = render_html([run])
+    return request.param, look(chromium, tmp_path_factory.mktemp("page"), page, request.param)
+
+
+def test_every_chart_stands_without_an_error(found):
+    _, page = found
+    assert page["errors"] == []
+    assert [chart["id"] for chart in page["charts"]] == [f"chart-{name}" for name in CHARTS]
+    for chart in page["charts"]:
+        assert chart["svg"]
+        assert chart["marks"] > 10
+        assert len(chart["label"]) > 40
+
+
+def test_no_text_of_a_chart_is_clipped_or_covered(found):
+    _, page = found
+    for chart in page["charts"]:
+        assert len(chart["texts"]) > 8
+        assert chart["clipped"] == []
+        assert chart["overlapping"] == []
+        assert not chart["scrolls"]
+
+
+def test_sizes_have_binary_prefixes_and_times_units(found):
+    _, page = found
+    texts = page["charts"][0]["texts"]
+    assert {"8 B", "2 KiB", "8 MiB"} <= set(texts)
+    assert {"10 µs", "1 ms"} <= set(texts)
+    assert "ompi-tcp — NOT verified" in texts
+
+
+def test_the_page_follows_the_theme_and_the_button_turns_it(found):
+    scheme, page = found
+    light, dark = "rgb(246, 246, 244)", "rgb(18, 20, 24)"
+    assert (page["background"], page["toggled"]) == ((light, dark) if scheme == LIGHT else (dark, light))
+
+
+def test_text_has_contrast_in_both_themes(found):
+    _, page = found
+    assert page["contrast"] >= 4.5
+    assert page["toggledContrast"] >= 4.5
+    assert min(chart["contrast"] for chart in page["charts"]) >= 4.5
+
+
+def test_the_table_sorts_both_ways_with_empty_cells_last(found):
+    _, page = found
+    for way, aria in (("up", "ascending"), ("down", "descending")):
+        assert page["sort"][way]["aria"] == aria
+        values = page["sort"][way]["values"]
+        figures = [float(value) for value in values if value]
+        assert figures == sorted(figures, reverse=way == "down")
+        assert values == [value for value in values if value] + [""] * values.count("")
+        assert len(figures) > 30
+    words = page["sort"]["status"]["values"]
+    assert words == sorted(words)
+    assert page["buttons"], "every header can be reached by keyboard"
+
+
+def test_the_table_filters_by_words_and_by_status(found, run):
+    _, page = found
+    labels = [row.case.label for row in run.rows]
+    both = [label for label in labels if "tcp" in label and "fp32" in label]
+    assert sorted(page["filter"]["words"]["rows"]) == sorted(both)
+    assert page["filter"]["words"]["count"] == f"{len(both)} of {len(labels)} shown"
+    assert len(page["filter"]["wrong"]["rows"]) == 2
+    assert page["filter"]["none"]["rows"] == []
+    assert len(page["filter"]["all"]["rows"]) == len(labels)
+
+
+def test_hostile_labels_run_nothing_and_fetch_nothing(chromium, tmp_path):
+    runs = [hostile_run(text) for text in HOSTILE[:3]]
+    page = look(chromium, tmp_path, render_html(runs))
+    assert page["owned"] is None
+    assert page["errors"] == []
+    assert all(chart["svg"] for chart in page["charts"])
+    assert "<" in page["tooltip"]["text"], "the tooltip shows a hostile label as text"
+    assert set(page["tooltip"]["elements"]) <= {"TABLE", "TBODY", "TR", "TD", "H2"}
+
+
+def test_many_panels_runs_and_fabrics_stay_readable_on_a_narrow_window(chromium, tmp_path):
+    fabrics = ("ompi-sm-cma", "ompi-tcp", "mpich-shm-cma", "mpich-ofi-tcp")
+    runs = [make_run(sample_rows(fabrics=fabrics, ranks=(2, 4)), number) for number in range(3)]
+    page = look(chromium, tmp_path, render_html(runs), width=520)
+    assert page["errors"] == []
+    assert not page["pageScrolls"], "charts and tables scroll inside their frames"
+    for chart in page["charts"]:
+        assert chart["clipped"] == []
+        assert chart["overlapping"] == []
+
+
+def test_the_probe_notices_what_it_looks_for(chromium, tmp_path, run):
+    planted = """<script>
+      setTimeout(() => { throw new Error("planted"); }, 0);
+      const wait = () => {
+        const text = document.querySelector("#chart-message_time svg text");
+        if (!text) { setTimeout(wait, 1); return; }
+        text.setAttribute("transform", "translate(-500, 0)");
+        document.querySelector("h1").style.color = "#eeeeee";
+      };
+      wait();
+    </script>"""
+    page = look(chromium, tmp_path, render_html([run]), planted=planted)
+    assert any("planted" in error for error in page["errors"])
+    assert len(page["charts"][0]["clipped"]) == 1
+    assert page["contrast"] < 1.5
