@@ -21,7 +21,6 @@ from clustermark.cli.schema_verb import LAYOUT
 from clustermark.core.rundir import RunDirectory
 from clustermark.core.runfile import read_run
 
-
 needs_charts = pytest.mark.skipif(find_spec("altair") is None, reason="reports need altair, which is not installed")
 
 
