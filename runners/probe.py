@@ -26,7 +26,8 @@ def _tried(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return read()
     except Exception as error:
-        return {"error": f"{type(error).__name__}: {error}"}
+        first = (str(error).splitlines() or [""])[0]  # mpi4py adds a line for every path it tried
+        return {"error": f"{type(error).__name__}: {first}"}
 
 
 def _numpy() -> dict[str, Any]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from verb_runs import Command, Said
 
 from clustermark.runners import doctor
-from clustermark.runners.findings import STATUSES, Finding, ask, probe_arguments
+from clustermark.runners.findings import STATUSES, Ended, Finding, ask, probe_arguments
 from clustermark.runners.launcher import find_launcher
 from clustermark.transports.fabrics import FABRICS
 
@@ -112,6 +113,21 @@ def test_a_forced_blas_kernel_is_a_warning_with_its_cure(
     plain_environment.delenv("OPENBLAS_CORETYPE")
     (blas,) = [f for f in doctor.examine_libraries(ask, os.environ) if f.name == "BLAS"]
     assert blas.status == "ok"
+
+
+def test_the_kernel_is_asked_for_again_without_the_variables_that_force_it() -> None:
+    asked: list[Mapping[str, str]] = []
+
+    def answer(argv: Sequence[str], environment: Mapping[str, str], timeout: float) -> Ended:
+        asked.append(environment)
+        kernel = environment.get("OPENBLAS_CORETYPE", "Zen")
+        pool = {"internal_api": "openblas", "version": "0.3", "architecture": kernel}
+        return Ended(0, json.dumps({"numpy": {"version": "2.0", "blas": [pool]}, "h5py": {"error": "x"}}))
+
+    found = {f.name: f for f in doctor.examine_libraries(answer, {"OPENBLAS_CORETYPE": "Nehalem", "HOME": "/home"})}
+    assert "kernel Nehalem" in found["BLAS"].what
+    assert "this CPU gets Zen" in found["BLAS"].what
+    assert asked[1] == {"HOME": "/home"}
 
 
 def test_missing_chart_tools_are_a_problem_and_nothing_is_imported(tmp_path: Path) -> None:
@@ -223,13 +239,11 @@ def test_the_doctor_asks_children_only_through_its_ask(tmp_path: Path) -> None:
     """So that nothing is loaded into the doctor's own process, whatever the children answer."""
     asked: list[tuple[str, ...]] = []
 
-    def refuse(argv: object, environment: Mapping[str, str], timeout: float) -> object:
-        asked.append(tuple(argv))  # type: ignore[arg-type]
-        from clustermark.runners.findings import Ended
-
+    def refuse(argv: Sequence[str], environment: Mapping[str, str], timeout: float) -> Ended:
+        asked.append(tuple(argv))
         return Ended(1, "", "Error: planted")
 
-    found: list[Finding] = list(doctor.examine(tmp_path, None, True, refuse))  # type: ignore[arg-type]
+    found: list[Finding] = list(doctor.examine(tmp_path, None, True, refuse))
     assert {"libraries", "mpi", "cma", "gpu"} <= {argv[-1] for argv in asked}
     named = {f.name: f for f in found}
     assert named["NumPy"].status == named["HDF5"].status == named["MPI library"].status == "problem"

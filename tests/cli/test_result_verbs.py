@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,10 @@ from clustermark.cli.schema_verb import LAYOUT
 from clustermark.core.rundir import RunDirectory
 from clustermark.core.runfile import read_run
 
+needs_charts = pytest.mark.skipif(find_spec("altair") is None, reason="reports need altair, which is not installed")
 
+
+@needs_charts
 def test_a_report_of_a_killed_run_assembles_it_first(command: Command, killed: RunDirectory) -> None:
     said = command("report", killed.path)
     assert said.code == 0, said.err
@@ -90,6 +94,7 @@ def test_a_copy_without_case_files_keeps_its_run_file(command: Command, killed: 
     assert command("export", killed.path, "--format", "json").document["counts"]["failed"] == 1
 
 
+@needs_charts
 def test_a_report_goes_where_it_is_told(command: Command, killed: RunDirectory, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     assert command("report", killed.path, "--output", folder, "--format", "markdown,images").code == 0
@@ -115,6 +120,7 @@ def test_an_unknown_report_format_gets_the_nearest_one(command: Command, killed:
     assert "did you mean 'html'?" in said.err
 
 
+@needs_charts
 def test_a_folder_that_cannot_be_written_is_one_sentence(command: Command, killed: RunDirectory) -> None:
     for where in (Path("/proc/self/nowhere"), Path("/proc/self/page.html")):
         said = command("report", killed.path, "--output", where)
@@ -123,6 +129,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(command: Command, kille
         assert "Traceback" not in said.err
 
 
+@needs_charts
 def test_a_report_over_two_runs_leaves_theirs_alone(
     command: Command, killed: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +144,7 @@ def test_a_report_over_two_runs_leaves_theirs_alone(
     assert not (killed.path / "report.md").exists()
 
 
+@needs_charts
 def test_report_json_is_the_document_and_nothing_else(command: Command, killed: RunDirectory) -> None:
     said = command("report", killed.path, "--json")
     assert said.document["verdict"] == "bad"
