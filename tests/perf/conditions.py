@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import resource
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -86,6 +87,24 @@ class Target:
         return f"{bounds} {self.unit}".rstrip()
 
 
+@dataclass(frozen=True)
+class Figure:
+    """What was measured, its target, and its interval where it has one."""
+
+    what: str
+    value: float
+    target: Target
+    interval: tuple[float, float] | None = None
+
+    def verdict(self, load: str) -> str:
+        """Of the interval, or of the value."""
+        return self.target.verdict(*(self.interval or (self.value, self.value)), load)
+
+
 def worst(verdicts: list[str]) -> str:
     """The verdict that a reader must see where several bounds hold at once."""
     return next((kind for kind in (MISSED, NOT_JUDGED, UNCLEAR) if kind in verdicts), MET)
+
+
+# judge(load, *figures): records them, fails where a target was missed, skips where that cannot be said.
+Judge = Callable[..., None]

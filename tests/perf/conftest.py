@@ -3,27 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pytest
-from conditions import MET, MISSED, Target, worst
+from conditions import MET, MISSED, Figure, Judge, worst
 
-Judge = Callable[..., None]
 _LINES = pytest.StashKey[list[str]]()
-
-
-@dataclass(frozen=True)
-class Figure:
-    """What was measured, its target, and its interval where it has one."""
-
-    what: str
-    value: float
-    target: Target
-    interval: tuple[float, float] | None = None
-
-    def verdict(self, load: str) -> str:
-        """Of the interval, or of the value."""
-        return self.target.verdict(*(self.interval or (self.value, self.value)), load)
 
 
 @pytest.fixture

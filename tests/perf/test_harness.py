@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conditions import Target
-from conftest import Figure, Judge
+from conditions import Figure, Judge, Target
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from clustermark.core.errors import LaunchError

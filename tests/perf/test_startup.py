@@ -11,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conditions import Target, Watch
-from conftest import Figure, Judge
+from conditions import Figure, Judge, Target, Watch
 from made_runs import copies, plan_of, recorded_run, result_of
 from pytest_benchmark.fixture import BenchmarkFixture
 
