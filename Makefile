@@ -25,7 +25,8 @@ check: $(VENV)/.test
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 perf: $(VENV)/.test $(MPICH)/.run
-	CLUSTERMARK_OTHER_PYTHON=$(abspath $(MPICH))/bin/python $(BIN)/python -m pytest tests/perf --benchmark-only -s
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE CLUSTERMARK_OTHER_PYTHON=$(abspath $(MPICH))/bin/python \
+	  $(BIN)/python -m pytest tests/perf --benchmark-only -rs --benchmark-columns=median,iqr,rounds
 
 format: $(VENV)/.test
 	$(BIN)/ruff format .

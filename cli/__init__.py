@@ -6,12 +6,14 @@ Exit codes: 0 ok, 1 regression, 2 usage, 3 inconclusive under --strict, 4 a case
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from clustermark import __version__
-from clustermark.core.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, ClustermarkError, nearest
+from clustermark.core.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, ClustermarkError, UsageError, nearest, plain
 
 VERBS: dict[str, str] = {
     "run": "run a suite, or go on with a run that was cut short",
@@ -41,6 +43,19 @@ def _usage() -> str:
     )
 
 
+class OneSentenceParser(argparse.ArgumentParser):
+    """argparse whose complaint is one sentence with the nearest option, as every other mistake's is."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError."""
+        unknown = re.match(r"unrecognized arguments: (\S+)", message)
+        if unknown:
+            option = plain(unknown.group(1).partition("=")[0])
+            known = [name for name in self._option_string_actions if name.startswith("--")]
+            message = f"option '{option}' is not known{nearest(option, known)}"
+        raise UsageError(f"{self.prog.split()[-1]}: {plain(message, 400)}; `{self.prog} --help` shows all")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb and return the exit code; a user's mistake is one sentence on stderr, never a traceback."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -57,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return EXIT_USAGE
     module = import_module(f"clustermark.cli.{verb}_verb")
-    parser = argparse.ArgumentParser(prog=f"clustermark {verb}", description=VERBS[verb])
+    parser = OneSentenceParser(prog=f"clustermark {verb}", description=VERBS[verb], allow_abbrev=False)
     module.configure(parser)
     try:
         return int(module.execute(parser.parse_args(rest)))

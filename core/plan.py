@@ -195,10 +195,11 @@ def _expand(block: Block, suite: Suite, workload: Workload, machine: Machine) ->
     }
     axes = {**_DEFAULT_AXES, **block.axes, **{k: v for k, v in suite.overrides.items() if k in _DEFAULT_AXES}}
     names = {"precision": PRECISIONS, "device": machine.devices, "transport": machine.transports}
+    where = {axis: f"--{axis}" if axis in suite.overrides else f"{block.where}: {axis}" for axis in axes}
     for axis, table in names.items():
         for value in axes[axis]:
-            _named(value, table, f"{block.where}: {axis}")
-    fabrics = [_fabric(value, machine, block.where) for value in axes["fabric"]]
+            _named(value, table, where[axis])
+    fabrics = [_fabric(value, machine, where["fabric"]) for value in axes["fabric"]]
     size = 1
     for values in (*axes.values(), *columns.values()):
         size *= len(values)
@@ -231,7 +232,7 @@ def _expand(block: Block, suite: Suite, workload: Workload, machine: Machine) ->
 def _fabric(name: str, machine: Machine, where: str) -> str:
     if name == SELF or name in machine.fabrics:
         return name
-    _named(name, {**machine.fabrics, **machine.fabric_aliases}, f"{where}: fabric")
+    _named(name, {**machine.fabrics, **machine.fabric_aliases}, where)
     return machine.fabric_aliases[name]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clustermark.core.errors import EXIT_CANNOT_WRITE
+from clustermark.runners.children import signal_name
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function>\S+)')
 _KILLED = re.compile(
@@ -131,12 +132,6 @@ def _told(words: str, exit_status: int | None) -> str:
     if exit_status is not None and exit_status - 128 in signal.valid_signals():
         return f"the launch was ended by {signal_name(exit_status - 128)}"
     return ""
-
-
-def signal_name(number: int) -> str:
-    """``9`` → ``"signal 9 (SIGKILL)"``."""
-    known = number in signal.valid_signals()
-    return f"signal {number} ({signal.Signals(number).name})" if known else f"signal {number}"
 
 
 def _last_words(paths: Iterable[Path]) -> list[str]:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from clustermark import __version__
+from clustermark.runners.children import Ask, ask, probe_arguments
 from clustermark.runners.doctor_host import examine_node
 from clustermark.runners.doctor_mpi import examine_mpi
-from clustermark.runners.findings import Ask, Finding, ask, probe_arguments
+from clustermark.runners.findings import Finding
 from clustermark.runners.launcher import THREAD_VARIABLES
 
 # Each makes a BLAS take another kernel, or other block sizes, than it would choose for this CPU.

@@ -14,7 +14,8 @@ from clustermark.core import noise
 from clustermark.core.environment import affinity, chosen, cpu_facts, read_text, short_ranges
 from clustermark.core.errors import StoreError
 from clustermark.core.files import atomic_write
-from clustermark.runners.findings import Ask, Finding, probe_arguments
+from clustermark.runners.children import Ask, probe_arguments
+from clustermark.runners.findings import Finding
 
 # Docker's default; a 2-rank launch of either MPI takes some MiB of it, a large one takes gigabytes.
 SMALL_SHM = 256 * 2**20

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from clustermark.core.errors import LaunchError
-from clustermark.runners.findings import Ask, Ended, Finding, probe_arguments
+from clustermark.runners.children import Ask, Ended, probe_arguments
+from clustermark.runners.findings import Finding
 from clustermark.runners.launcher import (
     Launcher,
     find_launcher,

@@ -1,25 +1,14 @@
-"""A rank's first steps: its end if the launcher dies, its log, MPI with the fabric that was asked for."""
+"""A rank's first steps: its log, and MPI with the fabric that was asked for."""
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import os
-import signal
-import sys
 from pathlib import Path
 from typing import Any
 
 from clustermark.core.errors import LaunchError
 from clustermark.transports.fabrics import FABRICS, apply_fabric
-
-_PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent(signal_number: int = signal.SIGKILL) -> None:
-    """Ask Linux to send this process a signal when its parent ends; elsewhere nothing happens."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
 
 
 def redirect_output(folder: Path, name: str) -> None:

@@ -18,8 +18,8 @@ from clustermark.core.journal import Event, Journal, JournalReader, read_journal
 from clustermark.core.plan import Job
 from clustermark.core.result import Result
 from clustermark.core.rundir import RunDirectory, utc_now
+from clustermark.runners.children import die_with_parent, end
 from clustermark.runners.diagnose import cannot_write, diagnose, seen_in_notes
-from clustermark.runners.launch_world import die_with_parent
 from clustermark.runners.launcher import Launcher, launch_arguments, launch_environment, usable_cores
 from clustermark.runners.proving import count_copies
 from clustermark.runners.worker import Launch
@@ -27,7 +27,6 @@ from clustermark.runners.worker import Launch
 POLL_SECONDS = 0.02
 # The ranks' own detectors fire after `timeout`; the launcher steps in where even they are stuck.
 GRACE_SECONDS = 10.0
-END_SECONDS = 3.0
 
 Progress = Callable[[Result], None]
 
@@ -208,23 +207,6 @@ def _watch(
         if time.monotonic() - last_sign > patience:
             return Ended(None, True)
         time.sleep(POLL_SECONDS)
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End an mpirun and with it its ranks (each dies with its parent): SIGTERM, then SIGKILL to its session."""
-    if process.poll() is not None:
-        return
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            return
-        try:
-            process.wait(END_SECONDS)
-            return
-        except subprocess.TimeoutExpired:
-            continue
-    process.wait()
 
 
 def _size(path: Path) -> int:

@@ -1,10 +1,8 @@
 """Evidence that needs a launch of its own: how a fabric copies between ranks."""
 
-import json
 import os
-import subprocess
-import sys
 
+from clustermark.runners.children import ask, probe_arguments
 from clustermark.runners.launcher import Launcher, launch_arguments, launch_environment, usable_cores
 from clustermark.transports.fabrics import FABRICS
 
@@ -23,17 +21,7 @@ def count_copies(launcher: Launcher, fabric: str) -> int | None:
     if row is None or row.wire != "none" or row.kernel_copies is None:
         return None
     arguments = launch_arguments(launcher, 2, 1, usable_cores(), os.geteuid() == 0)
-    try:
-        done = subprocess.run(
-            [*arguments, sys.executable, "-m", "clustermark.runners.probe", "fabric", fabric],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            stdin=subprocess.DEVNULL,
-            env=launch_environment(os.environ, fabric, 1),
-        )
-        line = next(line for line in done.stdout.splitlines() if line.startswith("{"))
-        return json.loads(line)["detail"].get("process_vm_readv")
-    except (OSError, subprocess.SubprocessError, StopIteration, ValueError, KeyError, AttributeError):
-        return None
+    environment = launch_environment(os.environ, fabric, 1)
+    answers = ask([*arguments, *probe_arguments("fabric", fabric)], environment, SECONDS).documents()
+    count = answers[0].get("detail", {}).get("process_vm_readv") if answers else None
+    return count if isinstance(count, int) else None

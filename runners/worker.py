@@ -26,7 +26,8 @@ from clustermark.core.result import UNPROVEN, FabricProof, Result
 from clustermark.core.rundir import RunDirectory, utc_now
 from clustermark.core.suite import Sampling
 from clustermark.core.workload import Workload
-from clustermark.runners.launch_world import die_with_parent, redirect_output, start_mpi
+from clustermark.runners.children import die_with_parent
+from clustermark.runners.launch_world import redirect_output, start_mpi
 from clustermark.runners.launcher import rank_hint
 
 HEARTBEAT_SECONDS = 2.0

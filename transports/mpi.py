@@ -19,10 +19,14 @@ BufferSpec = list[Any]
 
 
 def buffer_spec(array: Array) -> BufferSpec:
-    """[array, count, MPI datatype] of a C-contiguous array; raises ValueError for any other."""
+    """[buffer, count, MPI datatype] of a C-contiguous array; raises ValueError for any other.
+
+    The buffer is taken once: given an array, mpi4py would ask NumPy for it in every call, which costs 40 ns or more.
+    It keeps the array alive.
+    """
     if not array.flags.c_contiguous:
         raise ValueError("MPI buffers must be C-contiguous")
-    return [array, array.size, MPI.Datatype.fromcode(array.dtype.char)]
+    return [MPI.buffer(array), array.size, MPI.Datatype.fromcode(array.dtype.char)]
 
 
 class MpiTransport:

@@ -10,7 +10,8 @@ import pytest
 
 from clustermark.cli.doctor_verb import shown, verdict
 from clustermark.runners import doctor, doctor_host, doctor_mpi
-from clustermark.runners.findings import Ended, Finding
+from clustermark.runners.children import Ended
+from clustermark.runners.findings import Finding
 from clustermark.runners.launcher import Launcher
 
 OPENMPI = Launcher("/opt/ompi/bin/mpirun", "openmpi", "5.0.11")

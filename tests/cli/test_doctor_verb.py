@@ -14,7 +14,8 @@ import pytest
 from verb_runs import Command, Said
 
 from clustermark.runners import doctor
-from clustermark.runners.findings import STATUSES, Ended, Finding, ask, probe_arguments
+from clustermark.runners.children import Ended, ask, probe_arguments
+from clustermark.runners.findings import STATUSES, Finding
 from clustermark.runners.launcher import find_launcher
 from clustermark.transports.fabrics import FABRICS
 

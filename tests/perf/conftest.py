@@ -38,6 +38,14 @@ def show(request: pytest.FixtureRequest) -> Callable[[str], None]:
     return request.config.stash.setdefault(_LINES, []).append
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """`make test` does not know the benchmarks at all; `make perf` (--benchmark-only) runs nothing else."""
+    if not config.getoption("--benchmark-only"):
+        timed = [item for item in items if "benchmark" in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=timed)
+        items[:] = [item for item in items if item not in timed]
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print every figure with its target and verdict."""
     lines = config.stash.get(_LINES, [])
