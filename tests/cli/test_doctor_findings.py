@@ -37,7 +37,7 @@ def test_two_ranks_that_see_a_world_of_two_are_well() -> None:
         (said({"size": 2}, {"size": 3}), "worlds of size 2, 3"),
         (said({"size": 2}, {"size": 2}, status=1), "ended with exit status 1"),
         (said(status=16, stderr="Fatal error in Init\nExit code: 16\n---"), "saying: Fatal error in Init"),
-        (said(status=-9), "was killed by SIGKILL"),
+        (said(status=-9), "was killed by signal 9 (SIGKILL)"),
         (Ended(None, why="did not end within 30 s"), "did not end within 30 s"),
     ],
 )
