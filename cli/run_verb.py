@@ -85,7 +85,8 @@ def refuse_empty(plan: Plan) -> None:
     """A suite of which nothing can run here is refused, not passed. Raises UsageError."""
     if not plan.cases:
         reasons = sorted({reason for _, reason in plan.skipped})
-        more = f" (and {len(reasons) - 1} other reasons; `clustermark plan` shows all)" if len(reasons) > 1 else ""
+        others = f"{len(reasons) - 1} other reason{'s' if len(reasons) > 2 else ''}"
+        more = f" (and {others}; `clustermark plan` shows all)" if len(reasons) > 1 else ""
         raise UsageError(f"suite {plan.suite}: none of its {len(plan.skipped)} cases can run here: {reasons[0]}{more}")
 
 
