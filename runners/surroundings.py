@@ -76,7 +76,7 @@ def gather_environment(
         "executable": sys.executable,
         "libmpi": loaded_library("libmpi"),
         "nodes": sorted({row["node"] for row, _ in rows}),
-        "load_1min": round(os.getloadavg()[0], 2),
+        "scheduler_job": os.environ.get("SLURM_JOB_ID", ""),
     }
     return Environment(all_facts, {"at_start": noise.snapshot()}, [row for row, _ in rows], provenance)
 
