@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -163,7 +164,8 @@ def finish(run: RunDirectory, rows: list[Row], options: argparse.Namespace) -> N
     if options.json:
         print(json.dumps(document([result])))
         return
-    print(terminal_table(rows, result.unfinished))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print(terminal_table(rows, result.unfinished, width))
     print()
     for path in written:
         print(path)

@@ -15,21 +15,25 @@ from clustermark.reports.text import (
 )
 from clustermark.reports.verdict import count, row_warnings, sentence
 
+# What a narrow terminal loses first; report.html has it all.
+LEFT_OUT_FIRST = ("launches", "error ≤ bound", "95 % interval", "of ceiling")
 
-def terminal_table(rows: Sequence[Row], unfinished: int = 0) -> str:
+
+def terminal_table(rows: Sequence[Row], unfinished: int = 0, width: int | None = None) -> str:
     """What `clustermark run` prints at its end: the table, its notes, the warnings and the counts.
 
     Parameters
     ----------
     rows : of one run
     unfinished : planned launches without a result
+    width : columns of the terminal; None for as wide as it gets
     """
-    from tabulate import tabulate
-
     lines = with_ceilings(rows)
     header, cells, notes = columns(lines)
-    align = ["left", "left", *["right"] * (len(header) - 4), "left", "left"]
-    parts = [tabulate(cells, header, tablefmt="simple", disable_numparse=True, colalign=align)] if cells else []
+    table, left_out = _fitted(header, cells, width)
+    parts = [table] if cells else []
+    if left_out:
+        parts.append(f"left out on this narrow terminal: {', '.join(left_out)}; the report has all columns")
     if notes:
         parts.append("\n".join(f"[{number}] {note}" for number, note in enumerate(notes, 1)))
     warnings = row_warnings(lines)
@@ -38,6 +42,24 @@ def terminal_table(rows: Sequence[Row], unfinished: int = 0) -> str:
     parts.append(f"time: one step, slowest rank, median over launches; rate: {rate_names(lines)}")
     parts.append(sentence(count(rows, unfinished)))
     return "\n\n".join(parts)
+
+
+def _fitted(header: list[str], cells: list[list[str]], width: int | None) -> tuple[str, list[str]]:
+    """The table, without as many columns of LEFT_OUT_FIRST as it takes to fit; and their names."""
+    from tabulate import tabulate
+
+    left_out: list[str] = []
+    words = {"case", "status", "fabric", "notes"}
+    while True:
+        kept = [index for index, name in enumerate(header) if name not in left_out]
+        names = [header[index] for index in kept]
+        align = ["left" if name in words else "right" for name in names]
+        body = [[row[index] for index in kept] for row in cells]
+        table = tabulate(body, names, tablefmt="simple", disable_numparse=True, colalign=align) if cells else ""
+        more = [name for name in LEFT_OUT_FIRST if name in names]
+        if width is None or not more or max(map(len, table.splitlines()), default=0) <= width:
+            return table, left_out
+        left_out.append(more[0])
 
 
 def columns(rows: Sequence[ReportRow]) -> tuple[list[str], list[list[str]], list[str]]:

@@ -157,3 +157,14 @@ def test_environments_of_another_shape_are_left_out_not_fatal(environments):
     machine_facts([run])
     warnings_of([run])
     document([run])
+
+
+def test_a_narrow_terminal_loses_named_columns_and_a_wide_one_none():
+    rows = sample_rows()
+    wide = terminal_table(rows)
+    longest = max(map(len, wide.splitlines()[:3]))
+    assert terminal_table(rows, width=longest) == wide
+    assert "left out" not in wide
+    narrow = terminal_table(rows, width=60)
+    assert "left out on this narrow terminal: launches" in narrow
+    assert "launches  " not in narrow.splitlines()[0]
