@@ -30,6 +30,13 @@ LAYOUT: dict[str, dict[str, tuple[str, str]]] = {
         "node": ("text (ranks)", "name of its node"),
         "cores": ("text (ranks)", "logical CPUs that it is bound to"),
     },
+    "/environment/nics": {
+        "node": ("text (interfaces)", "name of the node"),
+        "name": ("text (interfaces)", "of an interface that was up"),
+        "driver": ("text (interfaces)", "empty for virtual ones"),
+        "speed_mbit": ("i8 (interfaces)", "[Mbit/s] -1 where it is not told"),
+        "mtu": ("i8 (interfaces)", "[B]"),
+    },
     "/cases/<number>": {
         "@workload": ("text", "with @version: which declaration"),
         "@version": ("integer", "of the workload"),
@@ -68,6 +75,16 @@ LAYOUT: dict[str, dict[str, tuple[str, str]]] = {
         "stopped_by": ("text (launch)", "why sampling ended"),
     },
     "/cases/<number>/work": {"<metric>": ("f8", "amount per step; @units")},
+    "/cases/<number>/counters": {"<counter>": ("f8 (launch)", "foreign CPU share, steal share, a workload's own")},
+    "/cases/<number>/counters/<interface>": {
+        name: ("i8 (launch)", f"[B] {meaning} the proof of the fabric, -1 where not read; @units")
+        for name, meaning in (
+            ("tx_bytes_before", "sent before"),
+            ("rx_bytes_before", "received before"),
+            ("tx_bytes_after", "sent after"),
+            ("rx_bytes_after", "received after"),
+        )
+    },
     "/cases/<number>/metrics": {
         "<metric>": ("f8", "work ÷ time; @units @better @ci_low @ci_high @ci_level @ci_scope @estimator @n"),
     },

@@ -74,6 +74,7 @@ def _fill_environment(group: H5, environments: Mapping[str, Any]) -> None:
     write_text(group, "json", json.dumps(environments))
     group.attrs["fingerprint"] = next(iter(environments), "")
     group.attrs["fingerprints"] = len(environments)
+    _fill_nics(group, environments)
     rank_rows = [row for environment in environments.values() for row in environment.get("ranks", [])]
     if rank_rows:
         hosts = group.create_group("hosts")
@@ -82,6 +83,17 @@ def _fill_environment(group: H5, environments: Mapping[str, Any]) -> None:
         hosts.create_dataset("ranks", data=[int(row["ranks"]) for row in rank_rows])
         hosts.create_dataset("node", data=[str(row["node"]) for row in rank_rows], dtype=text)
         hosts.create_dataset("cores", data=[str(row["affinity"]) for row in rank_rows], dtype=text)
+
+
+def _fill_nics(group: H5, environments: Mapping[str, Any]) -> None:
+    rows = [row for environment in environments.values() for row in environment.get("provenance", {}).get("nics", [])]
+    unique = list({json.dumps(row, sort_keys=True): row for row in rows}.values())
+    if unique:
+        nics = group.create_group("nics")
+        for column in ("node", "name", "driver"):
+            nics.create_dataset(column, data=[str(row[column]) for row in unique], dtype=h5py.string_dtype())
+        for column in ("speed_mbit", "mtu"):
+            nics.create_dataset(column, data=[int(row[column]) for row in unique])
 
 
 def _fill_summary(group: H5, groups: list[tuple[int, list[Result], Row]]) -> None:

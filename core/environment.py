@@ -120,6 +120,24 @@ def system_facts() -> dict[str, Any]:
     }
 
 
+def network_interfaces() -> list[dict[str, Any]]:
+    """Interfaces of this node that are up: name, speed [Mbit/s] (-1 where it is not told), MTU [B], driver."""
+    found = []
+    for folder in sorted(Path("/sys/class/net").glob("*")):
+        if read_text(f"{folder}/operstate") not in ("up", "unknown"):
+            continue
+        driver = Path(os.path.realpath(folder / "device" / "driver"))
+        found.append(
+            {
+                "name": folder.name,
+                "speed_mbit": int(read_text(f"{folder}/speed") or -1),
+                "mtu": int(read_text(f"{folder}/mtu") or 0),
+                "driver": driver.name if driver.exists() else "",
+            }
+        )
+    return found
+
+
 def library_facts() -> dict[str, Any]:
     """Versions of Python, NumPy, h5py and of the BLAS that NumPy has loaded, with its kernel."""
     import h5py

@@ -24,7 +24,8 @@ class FabricProof:
     observed : what the counters say, for people: "shared memory", "tcp over lo", "unknown"
     evidence : "counter", "library" or "none"
     proven : the counters agree with the row
-    detail : the counters: {"lo": 1.005, "process_vm_readv": 0}
+    detail : the counters: {"tcp": 1.0, "lo": 1.005, "process_vm_readv": 0, "payload_bytes": …, "interfaces":
+        {"lo": [B sent and received before, sent and received after]}} of the last round
     """
 
     requested: str

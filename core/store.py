@@ -25,6 +25,7 @@ T = TypeVar("T")
 H5 = Any
 
 FORMAT = "clustermark-result"
+NIC_READINGS = ("tx_bytes_before", "rx_bytes_before", "tx_bytes_after", "rx_bytes_after")
 SCHEMA_VERSION = 1
 
 
@@ -100,12 +101,31 @@ def fill_case(group: H5, results: Sequence[Result], row: Row | None) -> None:
     for name, amount in first.work.items():
         dataset = group.create_dataset(f"work/{name}", data=amount.value)
         dataset.attrs["units"] = amount.unit
+    _fill_counters(group, results)
     check = row.check if row else first.check
     if check is not None:
-        accuracy = group.create_group(f"accuracy/{check.name.replace('/', '÷')}")
+        accuracy = group.create_group(f"accuracy/{_one_name(check.name)}")
         accuracy.attrs.update({"error": check.error, "tolerance": check.bound, "passed": check.passed})
     if row is not None and row.time is not None:
         _fill_metrics(group.create_group("metrics", track_order=True), row)
+
+
+def _fill_counters(group: H5, results: Sequence[Result]) -> None:
+    """Interface readings around the proof of the fabric, and what else was counted, one entry per launch."""
+    proofs = [result.fabric.detail.get("interfaces", {}) for result in results]
+    for nic in sorted({nic for proof in proofs for nic in proof}):
+        for column, name in enumerate(NIC_READINGS):
+            values = [proof[nic][column] if nic in proof else -1 for proof in proofs]
+            dataset = group.create_dataset(f"counters/{_one_name(nic)}/{name}", data=values, dtype="i8")
+            dataset.attrs["units"] = "B"
+    for name in sorted({name for result in results for name in result.counters}):
+        counts = [result.counters.get(name, np.nan) for result in results]
+        group.create_dataset(f"counters/{_one_name(name)}", data=counts, dtype="f8")
+
+
+def _one_name(text: str) -> str:
+    """A foreign name as one HDF5 name: a slash would make groups of it."""
+    return text.replace("/", "÷")
 
 
 def _fill_metrics(group: H5, row: Row) -> None:

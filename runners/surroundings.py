@@ -18,6 +18,7 @@ from clustermark.core.environment import (
     cpu_facts,
     git_state,
     library_facts,
+    network_interfaces,
     short_ranges,
     system_facts,
 )
@@ -56,11 +57,11 @@ def gather_environment(
         "threads": threads,
     }
     facts = {"cpu": cpu_facts(), "system": system_facts()}
-    rows = transport.gather((mine, facts))
+    rows = transport.gather((mine, facts, network_interfaces()))
     if rows is None:
         return None
     kinds: list[dict[str, Any]] = []
-    for _, node_facts in rows:
+    for _, node_facts, _ in rows:
         if node_facts not in kinds:
             kinds.append(node_facts)
     all_facts = {
@@ -70,15 +71,17 @@ def gather_environment(
         "mpi": dict(mpi),
         "variables": dict(variables),
     }
+    by_node = {row["node"]: interfaces for row, _, interfaces in rows}
     provenance = {
         "clustermark": __version__,
         "git": git_state(Path(__file__).resolve().parent),
         "executable": sys.executable,
         "libmpi": loaded_library("libmpi"),
-        "nodes": sorted({row["node"] for row, _ in rows}),
+        "nodes": sorted(by_node),
+        "nics": [{"node": node, **interface} for node in sorted(by_node) for interface in by_node[node]],
         "scheduler_job": os.environ.get("SLURM_JOB_ID", ""),
     }
-    return Environment(all_facts, {"at_start": noise.snapshot()}, [row for row, _ in rows], provenance)
+    return Environment(all_facts, {"at_start": noise.snapshot()}, [row for row, _, _ in rows], provenance)
 
 
 class NoiseWatch:

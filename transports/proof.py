@@ -13,7 +13,7 @@ import os
 import socket
 import struct
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +38,14 @@ _BYTES_ACKED = 120  # offset of tcpi_bytes_acked in struct tcp_info, linux/tcp.h
 Ratios = dict[str, float]
 
 
-def interface_bytes() -> dict[str, int]:
-    """Interface → bytes sent since it came up, of this network namespace."""
+def interface_bytes() -> dict[str, tuple[int, int]]:
+    """Interface → bytes (sent, received) since it came up, of this network namespace."""
     counters = {}
     for line in read_text("/proc/net/dev").splitlines():
-        name, found, fields = line.partition(":")
+        name, found, text = line.partition(":")
         if found:
-            counters[name.strip()] = int(fields.split()[8])
+            fields = text.split()
+            counters[name.strip()] = int(fields[8]), int(fields[0])
     return counters
 
 
@@ -78,8 +79,25 @@ def namespace_key() -> str:
     return f"{os.uname().nodename}:{read_text('/proc/sys/kernel/random/boot_id')}:{namespace}"
 
 
-def exchange_ratios(transport: Transport, messages: int) -> Ratios:
-    """Exchange `messages` × 4 MiB around the ring; bytes that each kind of counter saw ÷ payload.
+@dataclass(frozen=True)
+class Exchange:
+    """What the counters saw of a known payload.
+
+    Attributes
+    ----------
+    ratios : {"tcp": own TCP sockets, "lo": loopback, "network": other interfaces}, bytes ÷ payload; a counter
+        that cannot be read is left out
+    payload : [B] that all ranks sent together
+    readings : interface → [B] sent and received before, sent and received after, on rank 0's node
+    """
+
+    ratios: Ratios
+    payload: int
+    readings: Mapping[str, list[int]]
+
+
+def exchange_payload(transport: Transport, messages: int) -> Exchange:
+    """Exchange `messages` × 4 MiB around the ring while the counters are read; collective.
 
     Parameters
     ----------
@@ -88,8 +106,7 @@ def exchange_ratios(transport: Transport, messages: int) -> Ratios:
 
     Returns
     -------
-    dict : {"tcp": own TCP sockets, "lo": loopback, "network": other interfaces} on every rank; a counter that
-        cannot be read is left out
+    Exchange : the same on every rank
 
     Raises
     ------
@@ -110,12 +127,14 @@ def exchange_ratios(transport: Transport, messages: int) -> Ratios:
     if not bool((receive == before_rank % 251).all()):
         raise RuntimeError(f"rank {transport.rank} received other bytes than rank {before_rank} sent")
     own = None if own_before is None or own_after is None else own_after - own_before
-    sent = {name: after[name] - before.get(name, 0) for name in after}
+    sent = {name: after[name][0] - before.get(name, (0, 0))[0] for name in after}
     rows = transport.gather((namespace_key(), sent, own))
-    ratios: Ratios = {}
+    payload = transport.size * messages * MESSAGE_BYTES
+    answer = None
     if rows is not None:
-        ratios = _ratios(rows, transport.size * messages * MESSAGE_BYTES)
-    return transport.broadcast(ratios)
+        readings = {name: [*before[name], *after[name]] for name in after if name in before}
+        answer = Exchange(_ratios(rows, payload), payload, readings)
+    return transport.broadcast(answer)
 
 
 def _ratios(rows: list[tuple[str, dict[str, int], int | None]], payload: int) -> Ratios:
@@ -137,7 +156,7 @@ def judge(row: FabricRow, rounds: list[Ratios], kernel_copies: int | None = None
     Parameters
     ----------
     row : the fabric that was asked for
-    rounds : ratios of each round, from `exchange_ratios`
+    rounds : ratios of each round, from `exchange_payload`
     kernel_copies : process_vm_readv and process_vm_writev calls seen in a launch of this fabric; None if not counted
 
     Returns
@@ -196,7 +215,7 @@ def _wire(ratios: Mapping[str, float]) -> str:
 def count_kernel_copies(transport: Transport, counter: CopyCounter) -> int | None:
     """Kernel copies that all ranks made for 16 messages each; collective; None where they cannot be counted."""
     before = counter.count
-    exchange_ratios(transport, ROUNDS[0])
+    exchange_payload(transport, ROUNDS[0])
     after = counter.count
     mine = -1.0 if before is None or after is None else float(after - before)
     if transport.maximum(-mine) > 0:
@@ -211,8 +230,10 @@ def prove(row: FabricRow, transport: Transport, kernel_copies: int | None = None
     """
     proof = FabricProof(row.name, "not checked", "none", False)
     for attempt in range(ATTEMPTS):
-        proof = judge(row, [exchange_ratios(transport, messages) for messages in ROUNDS], kernel_copies)
-        proof = replace(proof, detail={**proof.detail, "attempts": attempt + 1})
+        rounds = [exchange_payload(transport, messages) for messages in ROUNDS]
+        proof = judge(row, [each.ratios for each in rounds], kernel_copies)
+        evidence = {"attempts": attempt + 1, "payload_bytes": rounds[-1].payload, "interfaces": rounds[-1].readings}
+        proof = replace(proof, detail={**proof.detail, **evidence})
         if proof.proven or proof.evidence == "none":
             break
     return proof

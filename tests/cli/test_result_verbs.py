@@ -221,6 +221,9 @@ def in_layout(path: Path) -> tuple[set[str], set[str]]:
         path = re.sub(r"^/cases/\d+", "/cases/<number>", f"/{name}".rstrip("/") or "/")
         path = re.sub(r"/(work|metrics)/[^/]+$", r"/\1/<metric>", path)
         path = re.sub(r"/accuracy/[^/]+$", "/accuracy/<check>", path)
+        path = re.sub(r"/counters/[^/]+/", "/counters/<interface>/", path)
+        if isinstance(item, h5py.Dataset):
+            path = re.sub(r"/counters/[^/]+$", "/counters/<counter>", path)
         attributes = set(item.attrs) - scales
         if isinstance(item, h5py.Dataset):
             found.add(path)

@@ -68,7 +68,10 @@ def result(number: int, launch: int, planned: Case) -> Result:
         ),
         work={"bus_bandwidth": Amount(float(planned.params["bytes"]), "B")},
         check=Check("wrong elements", 0.0 if right else 1.0, 0.0, right, "every element was compared"),
-        fabric=FabricProof("ompi-tcp", "tcp over lo", "counter", True, {"lo": 1.005}),
+        fabric=FabricProof(
+            "ompi-tcp", "tcp over lo", "counter", True, {"lo": 1.005, "interfaces": {"lo": [0, 0, 99, 99]}}
+        ),
+        counters={"steal share": 0.01},
         fingerprint="0123456789abcdef",
         started_utc="2026-01-02T03:04:05Z",
     )
@@ -90,7 +93,13 @@ def record(root: Path) -> RunDirectory:
     run = RunDirectory.create(root, plan)
     journal = Journal(run.journal_path)
     ranks = [{"rank": rank, "ranks": 2, "node": "node1", "affinity": "0-1"} for rank in range(2)]
-    environment = {"facts": {"cpu": {"model": "a CPU", "cores": 2}}, "ranks": ranks, "provenance": {}, "state": {}}
+    nic = {"node": "n1", "name": "eth0", "driver": "virtio_net", "speed_mbit": -1, "mtu": 1500}
+    environment = {
+        "facts": {"cpu": {"model": "a CPU", "cores": 2}},
+        "ranks": ranks,
+        "provenance": {"nics": [nic]},
+        "state": {},
+    }
     journal.append({"event": "environment", "fingerprint": "0123456789abcdef", "environment": environment})
     for launch in range(LAUNCHES):
         for number, planned in enumerate(cases):
