@@ -28,7 +28,7 @@ from clustermark.transports.fabrics import fabric_aliases
 
 LAUNCHES = 3
 # Launches after the first LAUNCHES, to replace disturbed ones, start within this.
-SECONDS_PER_FABRIC = 24.0
+SECONDS_PER_FABRIC = 17.0
 
 
 @dataclass
@@ -65,7 +65,7 @@ def compare(
 ) -> Comparison:
     """At least `launches`, and more until LAUNCHES were undisturbed or the time is up.
 
-    `longer` multiplies the pairs of blocks taken of each case.
+    `longer` multiplies the time for the pairs of blocks of each case.
     """
     fabric = fabric_aliases(side.name)[wire]
     cases = [f"{test}:{size}" for test, size in CASES]
@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("wires", nargs="*", default=["shm", "tcp"], help="shm, tcp, shm-copy; default shm tcp")
     parser.add_argument("--launches", type=int, default=LAUNCHES, help="least launches a wire")
     parser.add_argument("--seconds", type=float, default=SECONDS_PER_FABRIC, help="for quiet launches, a wire")
-    parser.add_argument("--longer", type=float, default=1.0, help="multiplies the pairs of blocks of a case")
+    parser.add_argument("--longer", type=float, default=1.0, help="multiplies the time for the pairs of a case")
     parser.add_argument("--programs", action="store_true", help="also as separate programs, launch by launch")
     chosen = parser.parse_args()
     cpu, system = cpu_facts(), system_facts()

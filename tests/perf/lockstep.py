@@ -3,7 +3,7 @@
 usage: lockstep.py FABRIC LIBRARY LONGER HUGE_FROM TEST:BYTES...     under mpirun, two ranks
 
 LIBRARY is commbench.c compiled as a shared library. The order within a pair of blocks is swapped every time.
-LONGER multiplies the pairs of blocks taken.
+LONGER multiplies the time for the pairs of blocks.
 """
 
 from __future__ import annotations
@@ -29,12 +29,14 @@ from clustermark.runners.measure import FLOORS_PER_SAMPLE, SHORTEST_SAMPLE, harn
 if TYPE_CHECKING:
     from clustermark.transports.mpi import MpiTransport
 
-# Short, so that a foreign time slice spoils few blocks and both of a pair meet the same state of the machine.
-BLOCK_SECONDS = 2e-3
+# Short, so that both of a pair meet the same state of the machine and a foreign time slice spoils few: at 1 MiB,
+# intervals from as much time are two to five times as wide with blocks of 2 ms, around the same medians.
+BLOCK_SECONDS = 4e-4
 WARMUP_SECONDS = 0.02
-# A pair of blocks above 1 MiB scatters by 5 to 20 %, below by 1 to 5 %, and 5 % must be told apart: more pairs there.
-LEAST_PAIRS, MOST_PAIRS = 40, 200
-SECONDS, SECONDS_LARGE, LARGE = 0.2, 1.0, 1 << 20
+# [s] Least bytes → time for the pairs: where messages leave the caches a pair scatters by 5 to 20 %, below by 1 to 5 %,
+# and the targets there are closer.
+SECONDS = {16 << 20: 1.2, 1 << 20: 0.5, 0: 0.2}
+LEAST_PAIRS = 40
 WARMUP_MOST = 500
 
 # (steps, count) → seconds of `count` windows of `steps` steps on this rank
@@ -111,9 +113,9 @@ def run(
     shortest = max(FLOORS_PER_SAMPLE * floor, SHORTEST_SAMPLE)
     steps = max(1, math.ceil(shortest / min(step_seconds)))
     count = max(1, math.ceil(BLOCK_SECONDS / (steps * min(step_seconds))))
-    seconds = SECONDS_LARGE if size >= LARGE else SECONDS
-    affordable = int(seconds / (steps * count * sum(step_seconds)))
-    pairs = int(longer * min(MOST_PAIRS, max(LEAST_PAIRS, affordable)))
+    seconds = next(value for least, value in SECONDS.items() if size >= least)
+    affordable = int(longer * seconds / (steps * count * sum(step_seconds)))
+    pairs = max(LEAST_PAIRS, affordable)
     taken: dict[str, list[float]] = {"c": [], "python": []}
     for number in range(pairs):
         for side in ("c", "python") if number % 2 else ("python", "c"):
