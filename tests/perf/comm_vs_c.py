@@ -131,7 +131,7 @@ def main() -> None:
         "--longer",
         type=float,
         default=1.0,
-        help="multiplies the time for the pairs of a case; 4 to settle 16 MiB over TCP",
+        help="multiplies the time for the pairs of a case; more narrows the intervals",
     )
     parser.add_argument("--programs", action="store_true", help="also as separate programs, launch by launch")
     chosen = parser.parse_args()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from clustermark.transports.mpi import MpiTransport
 
 # Short, so that both of a pair meet the same state of the machine and a foreign time slice spoils few: at 1 MiB,
-# intervals from as much time are two to five times as wide with blocks of 2 ms, around the same medians.
+# blocks of 2 ms gave intervals from equal to eight times as wide from as much time.
 BLOCK_SECONDS = 4e-4
 WARMUP_SECONDS = 0.02
 # [s] Least bytes → time for the pairs: where messages leave the caches a pair scatters by 5 to 20 %, below by 1 to 5 %,
