@@ -1,9 +1,10 @@
-/* The C side of comm_vs_c.py: the windows of runners/measure.py without Python.
+/* The C side of comm_vs_c.py: the windows of runners/measure.py without Python, as a program and as a library.
  *
  * A sample is a barrier, then a window of k steps; its time is the slowest rank's. Warm-up in doubling batches, k so
  * that a window is no shorter than 100 empty windows and 100 us. Each buffer is a mapping of its own, and those of
  * HUGE_FROM bytes or more ask for huge pages, exactly as in commbench.py: page size and placement decide more above
- * 1 MiB than the language does.
+ * 1 MiB than the language does. Loaded by lockstep.py instead, the same steps and windows run on Python's
+ * communicator and buffers.
  *
  * usage: commbench SECONDS HUGE_FROM TEST:BYTES...     TEST is pingpong, allreduce or bandwidth; two ranks
  * prints one JSON object a case: the median time of one step over the windows, [s]
@@ -22,6 +23,7 @@ static const size_t HUGE_PAGE = 2 << 20;
 
 typedef void (*Step)(void);
 
+static MPI_Comm comm;
 static int rank, size;
 static char *sent, *received;
 static int bytes;
@@ -41,30 +43,30 @@ static void fail(const char *what) {
 
 static void pingpong(void) {
     if (rank == 0) {
-        MPI_Send(sent, bytes, MPI_BYTE, 1, 0, MPI_COMM_WORLD);
-        MPI_Recv(received, bytes, MPI_BYTE, 1, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        MPI_Send(sent, bytes, MPI_BYTE, 1, 0, comm);
+        MPI_Recv(received, bytes, MPI_BYTE, 1, 0, comm, MPI_STATUS_IGNORE);
     } else {
-        MPI_Recv(received, bytes, MPI_BYTE, 0, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
-        MPI_Send(sent, bytes, MPI_BYTE, 0, 0, MPI_COMM_WORLD);
+        MPI_Recv(received, bytes, MPI_BYTE, 0, 0, comm, MPI_STATUS_IGNORE);
+        MPI_Send(sent, bytes, MPI_BYTE, 0, 0, comm);
     }
 }
 
 static void allreduce(void) {
-    MPI_Allreduce(sent, received, bytes / 8, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+    MPI_Allreduce(sent, received, bytes / 8, MPI_DOUBLE, MPI_SUM, comm);
 }
 
 static void bandwidth(void) {
     MPI_Request requests[DEPTH];
     if (rank == 0) {
         for (int i = 0; i < DEPTH; i++)
-            MPI_Isend(sent + (size_t)i * bytes, bytes, MPI_BYTE, 1, 0, MPI_COMM_WORLD, &requests[i]);
+            MPI_Isend(sent + (size_t)i * bytes, bytes, MPI_BYTE, 1, 0, comm, &requests[i]);
         MPI_Waitall(DEPTH, requests, MPI_STATUSES_IGNORE);
-        MPI_Recv(received, 8, MPI_BYTE, 1, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        MPI_Recv(received, 8, MPI_BYTE, 1, 1, comm, MPI_STATUS_IGNORE);
     } else {
         for (int i = 0; i < DEPTH; i++)
-            MPI_Irecv(received + (size_t)i * bytes, bytes, MPI_BYTE, 0, 0, MPI_COMM_WORLD, &requests[i]);
+            MPI_Irecv(received + (size_t)i * bytes, bytes, MPI_BYTE, 0, 0, comm, &requests[i]);
         MPI_Waitall(DEPTH, requests, MPI_STATUSES_IGNORE);
-        MPI_Send(sent, 8, MPI_BYTE, 0, 1, MPI_COMM_WORLD);
+        MPI_Send(sent, 8, MPI_BYTE, 0, 1, comm);
     }
 }
 
@@ -115,13 +117,13 @@ static double median(double *values, int n) {
 }
 
 static double maximum(double value) {
-    MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
+    MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_MAX, comm);
     return value;
 }
 
 static void windows(Step step, int steps, int count, double *seconds) {
     for (int i = 0; i < count; i++) {
-        MPI_Barrier(MPI_COMM_WORLD);
+        MPI_Barrier(comm);
         double start = now();
         for (int k = 0; k < steps; k++) step();
         seconds[i] = now() - start;
@@ -150,9 +152,20 @@ static double warm_up(Step step, double budget) {
     return maximum(median(seconds + done / 2, done - done / 2));
 }
 
+static Step named(const char *test) {
+    return !strcmp(test, "allreduce") ? allreduce : !strcmp(test, "bandwidth") ? bandwidth : pingpong;
+}
+
+static void join(MPI_Comm with) {
+    comm = with;
+    MPI_Comm_rank(comm, &rank);
+    MPI_Comm_size(comm, &size);
+    if (size != 2) fail("needs two ranks: launcher and library differ, or -n is not 2");
+}
+
 static void run(const char *test, double budget, size_t huge_from, double floor) {
-    int all = !strcmp(test, "allreduce"), deep = !strcmp(test, "bandwidth");
-    Step step = all ? allreduce : deep ? bandwidth : pingpong;
+    Step step = named(test);
+    int all = step == allreduce, deep = step == bandwidth;
     size_t length = deep ? (size_t)bytes * DEPTH : (size_t)bytes;
     Buffer out = buffer(length, huge_from, rank + 1.0), in = buffer(length, huge_from, 0.0);
     sent = out.data, received = in.data;
@@ -163,7 +176,7 @@ static void run(const char *test, double budget, size_t huge_from, double floor)
     int count = (int)fmin(SAMPLES_MOST, fmax(SAMPLES_LEAST, budget / (steps * typical)));
     double *mine = malloc(count * sizeof *mine), *slowest = malloc(count * sizeof *slowest);
     windows(step, steps, count, mine);
-    MPI_Reduce(mine, slowest, count, MPI_DOUBLE, MPI_MAX, 0, MPI_COMM_WORLD);
+    MPI_Reduce(mine, slowest, count, MPI_DOUBLE, MPI_MAX, 0, comm);
 
     if (all) verify(length, size * (size + 1) / 2.0);
     else verify(deep && rank == 0 ? 8 : length, 2.0 - rank);
@@ -174,11 +187,21 @@ static void run(const char *test, double budget, size_t huge_from, double floor)
     munmap(out.mapping, out.mapped), munmap(in.mapping, in.mapped);
 }
 
+/* ---- the library: lockstep.py hands over its communicator and its buffers ---- */
+
+size_t lockstep_handle_size(void) { return sizeof(MPI_Comm); }
+
+void lockstep_join(const MPI_Comm *with) { join(*with); }
+
+/* `length` is of one message. */
+void lockstep_windows(const char *test, char *out, char *in, int length, int steps, int count, double *seconds) {
+    sent = out, received = in, bytes = length;
+    windows(named(test), steps, count, seconds);
+}
+
 int main(int argc, char **argv) {
     MPI_Init(&argc, &argv);
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    MPI_Comm_size(MPI_COMM_WORLD, &size);
-    if (size != 2) fail("needs two ranks: launcher and library differ, or -n is not 2");
+    join(MPI_COMM_WORLD);
     double floor = empty_window();
     for (int i = 3; i < argc; i++) {
         char *colon = strchr(argv[i], ':');

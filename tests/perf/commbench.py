@@ -1,4 +1,4 @@
-"""The Python side of comm_vs_c.py: the cases of commbench.c through clustermark's own transport and windows.
+"""The Python side of programs.py: the cases of commbench.c through clustermark's own transport and windows.
 
 usage: commbench.py FABRIC SECONDS HUGE_FROM TEST:BYTES...     under mpirun, two ranks
 """
@@ -89,6 +89,14 @@ def buffer(count: int, huge_from: int, value: float) -> Any:
     return array
 
 
+def verify(world: MpiTransport, test: str, received: Any) -> None:
+    """Raise RuntimeError unless every element is what the other rank sent, or the sum."""
+    expected = 3.0 if test == "allreduce" else 2.0 - world.rank
+    arrived = received[:1] if test == "bandwidth" and world.rank == 0 else received
+    if not bool((arrived == expected).all()):
+        raise RuntimeError(f"{test} of {received.nbytes} B: rank {world.rank} received a wrong element")
+
+
 def huge_kib() -> int:
     """[KiB] of this process in huge pages, -1 where Linux does not say."""
     try:
@@ -108,10 +116,7 @@ def run(
     check = Check("received", 0.0, 0.0, True)
     trial = Trial(STEPS[test](world, sent, received), lambda: check, {})
     found = measure(trial, world, Sampling(seconds, 10, 1000, NEVER_PRECISE), floor)
-    expected = 3.0 if test == "allreduce" else 2.0 - world.rank
-    arrived = received[:1] if test == "bandwidth" and world.rank == 0 else received
-    if not bool((arrived == expected).all()):
-        raise RuntimeError(f"{test} of {size} B: rank {world.rank} received a wrong element")
+    verify(world, test, received)
     if found is None:
         return None
     return {

@@ -33,17 +33,17 @@ def judge(request: pytest.FixtureRequest) -> Judge:
 
 
 @pytest.fixture
-def show(request: pytest.FixtureRequest) -> Callable[[str], None]:
+def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Print text at the end of the session."""
     return request.config.stash.setdefault(_LINES, []).append
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """`make test` does not know the benchmarks at all; `make perf` (--benchmark-only) runs nothing else."""
-    if not config.getoption("--benchmark-only"):
-        timed = [item for item in items if "benchmark" in getattr(item, "fixturenames", ())]
-        config.hook.pytest_deselected(items=timed)
-        items[:] = [item for item in items if item not in timed]
+    only = bool(config.getoption("--benchmark-only"))
+    kept = [item for item in items if ("benchmark" in getattr(item, "fixturenames", ())) == only]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

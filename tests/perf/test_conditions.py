@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+import programs
 import pytest
-from comm_vs_c import CASES, Comparison, Pair, table
+from comm_cases import CASES, middle
+from comm_vs_c import Comparison, Launch, table
 from conditions import MET, MISSED, NOT_JUDGED, UNCLEAR, Target, worst
+
+from clustermark.core.units import format_bytes
 
 AT_MOST, BETWEEN = Target(1.0), Target(1.05, 0.95, load_only_adds=False)
 
@@ -36,26 +41,73 @@ def test_the_worst_verdict_is_the_one_shown() -> None:
     assert worst([MET, MET]) == MET
 
 
-def comparison(slowdown: float, load: str) -> Comparison:
-    """Five pairs of launches in which Python takes `slowdown` times as long as C."""
-    pairs = []
-    for number in range(5):
-        c = {case: {"seconds": (1 + case[1] / 1e3) * 1e-6 * (1 + number / 100), "huge_kib": 0} for case in CASES}
-        python = {case: {**row, "seconds": row["seconds"] * slowdown} for case, row in c.items()}
-        pairs.append(Pair(c, python, load))
-    return Comparison("made", pairs)
+def comparison(slowdown: float, load: str = "", added: float = 0.0, shortest: float = 1e-6) -> Comparison:
+    """Three launches in lockstep: the machine drifts by a third, blocks scatter by 8 %, Python is slower as told."""
+    random = np.random.default_rng(1)
+    made = []
+    for _ in range(3):
+        drift = np.linspace(1.0, 1.33, 200)
+        blocks = {}
+        for case in CASES:
+            c = drift * (shortest + case[1] * 1e-9) * (2.0 if case[0] == "pingpong" else 1.0)
+            python = c * slowdown * random.normal(1.0, 0.08, c.size) + added
+            blocks[case] = {"c": c.tolist(), "python": python.tolist(), "huge_kib": 0}
+        made.append(Launch(blocks, load))
+    return Comparison("made", made)
+
+
+def verdicts(found: Comparison, wire: str = "shm") -> set[str]:
+    return {row["verdict"] for row in table(found, wire)}
 
 
 def test_a_planted_slowdown_is_missed_in_every_case_of_a_quiet_machine() -> None:
-    assert {row["verdict"] for row in table(comparison(3.0, ""), "shm")} == {MISSED}
-    assert {row["verdict"] for row in table(comparison(1.0, ""), "shm")} == {MET}
+    assert verdicts(comparison(3.0)) == {MISSED}
+    assert verdicts(comparison(1.0)) == {MET}
+
+
+def test_ten_percent_are_found_where_five_are_allowed_though_the_machine_drifts_by_more() -> None:
+    rows = table(comparison(1.1), "shm")
+    assert {row["case"] for row in rows if row["verdict"] == MISSED} == {
+        f"{test} {format_bytes(size)}" for test, size in CASES if size >= 1 << 20
+    }
+
+
+def test_python_faster_than_c_above_a_mebibyte_is_a_miss_too() -> None:
+    """It would mean that the two sides do not do the same."""
+    assert verdicts(comparison(0.9), "tcp") == {MET, MISSED}
+
+
+def test_the_ratio_at_8_bytes_binds_only_where_c_takes_long_enough() -> None:
+    slow, fast = comparison(2.8, shortest=0.45e-6), comparison(4.0, shortest=0.15e-6)
+    eight = [[row for row in table(found, "shm") if row["case"].endswith(" 8B")] for found in (slow, fast)]
+    assert {row["verdict"] for row in eight[0]} == {MISSED}
+    assert {(row["verdict"], row["target"]) for row in eight[1]} == {(MET, "≤ +1 µs")}
+    late = table(comparison(1.0, added=3e-6, shortest=0.15e-6), "shm")
+    assert {row["verdict"] for row in late if row["case"].endswith(" 8B")} == {MISSED}
 
 
 def test_a_planted_slowdown_on_a_loaded_machine_is_not_judged() -> None:
-    assert {row["verdict"] for row in table(comparison(3.0, "busy"), "shm")} == {NOT_JUDGED}
+    assert verdicts(comparison(3.0, "busy")) == {NOT_JUDGED}
 
 
-def test_disturbed_pairs_are_left_out_where_enough_others_were_quiet() -> None:
-    both = comparison(1.0, "")
-    both.pairs += comparison(9.0, "busy").pairs
-    assert {row["verdict"] for row in table(both, "shm")} == {MET}
+def test_disturbed_launches_are_left_out_where_enough_others_were_quiet() -> None:
+    both = comparison(1.0)
+    both.launches += comparison(9.0, "busy").launches
+    assert verdicts(both) == {MET}
+
+
+def test_the_launch_is_the_unit_when_launches_are_combined() -> None:
+    few = middle([[1.0] * 40, [1.2] * 40, [1.1] * 400])
+    assert (few.value, few.low, few.high) == (1.1, 1.0, 1.2)
+    many = middle([[1.0 + number / 100] * 40 for number in range(8)])
+    assert (many.low, many.high) == (1.0, 1.07)
+
+
+def test_separate_programs_are_judged_pair_by_pair() -> None:
+    def pairs(slowdown: float) -> programs.Comparison:
+        c = {case: {"seconds": (1 + case[1] / 1e3) * 1e-6, "huge_kib": 0} for case in CASES}
+        python = {case: {"seconds": row["seconds"] * slowdown, "huge_kib": 0} for case, row in c.items()}
+        return programs.Comparison("made", [programs.Pair(c, python, "")] * 5)
+
+    assert {row["verdict"] for row in programs.table(pairs(3.0), "shm")} == {MISSED}
+    assert {row["verdict"] for row in programs.table(pairs(1.0), "shm")} == {MET}

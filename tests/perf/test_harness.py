@@ -5,32 +5,31 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from c_side import mpirun_of, pythons
 from conditions import Figure, Judge, Target
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from clustermark.core.errors import LaunchError
-from clustermark.runners.launcher import find_launcher, launch_arguments, launch_environment, usable_cores
+from clustermark.runners.launcher import launch_environment, usable_cores
 from clustermark.transports.fabrics import fabric_aliases
 
 PROGRAM = Path(__file__).with_name("harness_cost.py")
 
 
-def harness_cost() -> dict[str, Any]:
-    """One launch of harness_cost.py over shared memory."""
+def harness_cost(python: str) -> dict[str, Any]:
+    """One launch of harness_cost.py over shared memory, on the MPI beside `python`."""
     try:
-        launcher = find_launcher()
+        mpi, command = mpirun_of(python)
     except LaunchError as error:
         pytest.skip(str(error))
-    fabric = fabric_aliases(launcher.mpi)["shm"]
-    command = launch_arguments(launcher, 2, 1, usable_cores(), os.geteuid() == 0)
+    fabric = fabric_aliases(mpi)["shm"]
     environment = launch_environment(os.environ, fabric, 1)
     done = subprocess.run(
-        [*command, sys.executable, str(PROGRAM), fabric],
+        [*command, python, str(PROGRAM), fabric],
         env=environment,
         capture_output=True,
         text=True,
@@ -42,12 +41,15 @@ def harness_cost() -> dict[str, Any]:
 
 
 @pytest.mark.mpi
+@pytest.mark.parametrize("environment", [0, 1], ids=["this-python", "other-python"])
 def test_a_sample_costs_at_most_a_microsecond_more_than_a_bare_mpi4py_loop(
-    benchmark: BenchmarkFixture, judge: Judge
+    benchmark: BenchmarkFixture, judge: Judge, environment: int
 ) -> None:
+    if environment >= len(pythons()):
+        pytest.skip("CLUSTERMARK_OTHER_PYTHON names no second environment")
     if usable_cores() < 2:
         pytest.skip("two ranks on one core measure the scheduler")
-    found = benchmark.pedantic(harness_cost, rounds=1)
+    found = benchmark.pedantic(harness_cost, args=(pythons()[environment],), rounds=1)
     figures = []
     for name in ("single_window", "single_whole_sample", "calibrated_window", "calibrated_whole_sample"):
         row = found[name]

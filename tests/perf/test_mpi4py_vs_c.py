@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from comm_vs_c import compare, describe, prepare, pythons, table
+from c_side import prepare, pythons
+from comm_cases import RULE
+from comm_vs_c import compare, describe, show, table
 from conditions import MISSED, NOT_JUDGED, UNCLEAR
 from pytest_benchmark.fixture import BenchmarkFixture
-from tabulate import tabulate
 
 from clustermark.core.errors import LaunchError
 from clustermark.runners.launcher import usable_cores
@@ -20,7 +21,7 @@ from clustermark.runners.launcher import usable_cores
 @pytest.mark.parametrize("wire", ["shm", "tcp"])
 @pytest.mark.parametrize("environment", [0, 1], ids=["this-python", "other-python"])
 def test_the_communication_loop_keeps_up_with_c(
-    benchmark: BenchmarkFixture, show: Callable[[str], None], tmp_path: Path, environment: int, wire: str
+    benchmark: BenchmarkFixture, say: Callable[[str], None], tmp_path: Path, environment: int, wire: str
 ) -> None:
     if environment >= len(pythons()):
         pytest.skip("CLUSTERMARK_OTHER_PYTHON names no second environment")
@@ -36,12 +37,12 @@ def test_the_communication_loop_keeps_up_with_c(
         pytest.skip(side)
     comparison = benchmark.pedantic(compare, args=(side, wire), rounds=1)
     rows = table(comparison, wire)
-    show(f"{describe(comparison, side)}\n{tabulate(rows, headers='keys', disable_numparse=True)}")
+    say(show(describe(comparison, side), rows, comparison.load) + (f"\n{RULE}" if wire == "shm" else ""))
     assert not _with(rows, MISSED), _with(rows, MISSED)
     if comparison.load:
         pytest.skip(f"{NOT_JUDGED} ({comparison.load})")
     if _with(rows, UNCLEAR):
-        pytest.skip(f"too few launches to tell: {_with(rows, UNCLEAR)}")
+        pytest.skip(f"the interval holds the bound: {_with(rows, UNCLEAR)}")
 
 
 def _with(rows: list[dict[str, str]], verdict: str) -> str:

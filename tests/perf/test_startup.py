@@ -77,10 +77,10 @@ def test_a_run_of_a_hundred_cases_is_assembled_in_two_seconds(
 
 
 def test_a_report_over_two_hundred_runs_takes_under_ten_seconds(
-    benchmark: BenchmarkFixture, judge: Judge, show: Callable[[str], None], tmp_path: Path
+    benchmark: BenchmarkFixture, judge: Judge, say: Callable[[str], None], tmp_path: Path
 ) -> None:
     folders = copies(recorded_run(tmp_path, plan_of(4, 2), 20), 200)
     with Watch() as watch:
         written = benchmark.pedantic(build, args=(folders, tmp_path / "report"), rounds=1)
-    show("report: " + ", ".join(f"{path.name} {path.stat().st_size >> 10} KiB" for path in written))
+    say("report: " + ", ".join(f"{path.name} {path.stat().st_size >> 10} KiB" for path in written))
     judge(watch.load, Figure("a report over 200 runs of 8 cases", median(benchmark), Target(10.0, unit="s")))
