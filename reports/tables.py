@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from clustermark.core.summary import Row
+from clustermark.reports.charts.notes import interval_meaning
 from clustermark.reports.rows import NO_WIRE, VERIFIED, ReportRow, with_ceilings
 from clustermark.reports.text import (
     plain,
@@ -16,7 +17,7 @@ from clustermark.reports.text import (
 from clustermark.reports.verdict import count, row_warnings, sentence
 
 # What a narrow terminal loses first; report.html has it all.
-LEFT_OUT_FIRST = ("launches", "error ≤ bound", "95 % interval", "of ceiling")
+LEFT_OUT_FIRST = ("launches", "error ≤ bound", "interval", "of ceiling")
 
 
 def terminal_table(rows: Sequence[Row], unfinished: int = 0, width: int | None = None) -> str:
@@ -39,9 +40,19 @@ def terminal_table(rows: Sequence[Row], unfinished: int = 0, width: int | None =
     warnings = row_warnings(lines)
     if warnings:
         parts.append("\n".join(f"warning: {warning}" for warning in warnings))
-    parts.append(f"time: one step, slowest rank, median over launches; rate: {rate_names(lines)}")
+    parts.append("\n".join(_legend(lines)))
     parts.append(sentence(count(rows, unfinished)))
     return "\n\n".join(parts)
+
+
+def _legend(rows: Sequence[ReportRow]) -> list[str]:
+    """What the columns mean, one line each."""
+    meaning = interval_meaning(rows)
+    return [
+        "time: one step on the slowest rank, median over launches",
+        *([f"interval: {meaning}"] if meaning else []),
+        f"rate: {rate_names(rows)}",
+    ]
 
 
 def _fitted(header: list[str], cells: list[list[str]], width: int | None) -> tuple[str, list[str]]:
@@ -72,7 +83,7 @@ def columns(rows: Sequence[ReportRow]) -> tuple[list[str], list[list[str]], list
     notes : what [1], [2], … in the last column stand for
     """
     with_ceiling = any(row.share_of_ceiling is not None for row in rows)
-    header = ["case", "status", "time", "95 % interval", "rate"]
+    header = ["case", "status", "time", "interval", "rate"]
     header += [*(["of ceiling"] if with_ceiling else []), "error ≤ bound", "launches", "fabric", "notes"]
     notes: dict[str, int] = {}
     cells = []

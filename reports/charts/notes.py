@@ -12,6 +12,13 @@ _SCOPES = {
 }
 
 
+def interval_meaning(rows: Sequence[ReportRow]) -> str:
+    """What the intervals of these rows cover, by the number of launches behind them; "" without any."""
+    scopes = {row.row.time.scope: row.row.time.level for row in rows if row.row.time}
+    texts = [_SCOPES[scope].format(level=round(100 * level)) for scope, level in scopes.items() if scope in _SCOPES]
+    return "; ".join(texts)
+
+
 def common_notes(rows: Sequence[ReportRow]) -> list[str]:
     """What every chart must say about the rows it draws.
 
@@ -22,9 +29,8 @@ def common_notes(rows: Sequence[ReportRow]) -> list[str]:
     runs = sorted({(row.created_utc, row.run) for row in rows})
     names = ", ".join(run for _, run in runs[-3:]) + (f" and {len(runs) - 3} more" if len(runs) > 3 else "")
     notes = [f"Source: {counted(len(rows), 'case')} of {names}." if names else ""]
-    scopes = {row.row.time.scope: row.row.time.level for row in rows if row.row.time}
-    texts = [_SCOPES[scope].format(level=round(100 * level)) for scope, level in scopes.items() if scope in _SCOPES]
-    notes.append(f"Interval: {'; '.join(texts)}." if texts else "")
+    meaning = interval_meaning(rows)
+    notes.append(f"Interval: {meaning}." if meaning else "")
     conditions = condition_counts(rows)
     if conditions:
         notes.append("Conditions: " + "; ".join(f"{text} ({counted(n, 'case')})" for text, n in conditions) + ".")
