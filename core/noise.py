@@ -28,7 +28,8 @@ def snapshot() -> dict[str, float]:
     cpu = read_text("/proc/stat").split("\n", 1)[0].split()[1:9]
     if len(cpu) == 8:
         user, nice, system, idle, iowait, irq, softirq, steal = (int(field) / tick for field in cpu)
-        now |= {"busy": user + nice + system + irq + softirq, "idle": idle + iowait, "steal": steal}
+        # The kernel's work on interrupts is nobody's program: a transfer over TCP makes a lot of it.
+        now |= {"busy": user + nice + system, "interrupts": irq + softirq, "idle": idle + iowait, "steal": steal}
     pressure = re.search(r"some .*total=(\d+)", read_text("/proc/pressure/cpu"))
     if pressure:
         now["pressure"] = int(pressure.group(1)) / 1e6
@@ -56,8 +57,9 @@ def between(before: Mapping[str, float], after: Mapping[str, float], own_seconds
     seconds = after["time"] - before["time"]
     shares = {"seconds": seconds}
     if "busy" in before and "busy" in after:
-        busy, idle, steal = (after[key] - before[key] for key in ("busy", "idle", "steal"))
-        total = busy + idle + steal
+        names = ("busy", "interrupts", "idle", "steal")
+        busy, interrupts, idle, steal = (after.get(name, 0.0) - before.get(name, 0.0) for name in names)
+        total = busy + interrupts + idle + steal
         if total > 0:
             shares["foreign_cpu"] = max(0.0, (busy - own_seconds) / total)
             shares["steal"] = max(0.0, steal / total)
