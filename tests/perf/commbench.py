@@ -129,6 +129,13 @@ def run(
     }
 
 
+def versions(mpi: Any) -> dict[str, str]:
+    """The MPI library as loaded, NumPy and mpi4py: the last line of a rank program."""
+    import mpi4py
+
+    return {"library": library_facts(mpi)["text"], "numpy": np.__version__, "mpi4py": mpi4py.__version__}
+
+
 def main() -> None:
     """Run the cases; rank 0 prints one JSON object a case, and the library's name at the end."""
     fabric, seconds, huge_from = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
@@ -143,11 +150,7 @@ def main() -> None:
         if row is not None:
             print(json.dumps(row), flush=True)
     if world.rank == 0:
-        import mpi4py
-
-        print(
-            json.dumps({"library": library_facts(mpi)["text"], "numpy": np.__version__, "mpi4py": mpi4py.__version__})
-        )
+        print(json.dumps(versions(mpi)), flush=True)
     mpi.Finalize()
 
 

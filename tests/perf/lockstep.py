@@ -21,9 +21,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from commbench import DEPTH, STEPS, buffer, huge_kib, verify
+from commbench import DEPTH, STEPS, buffer, huge_kib, verify, versions
 
-from clustermark.runners.launch_world import library_facts, start_mpi
+from clustermark.runners.launch_world import start_mpi
 from clustermark.runners.measure import FLOORS_PER_SAMPLE, SHORTEST_SAMPLE, harness_floor, windows
 
 if TYPE_CHECKING:
@@ -143,11 +143,7 @@ def main() -> None:
         if world.rank == 0:
             print(json.dumps(row), flush=True)
     if world.rank == 0:
-        import mpi4py
-
-        print(
-            json.dumps({"library": library_facts(mpi)["text"], "numpy": np.__version__, "mpi4py": mpi4py.__version__})
-        )
+        print(json.dumps(versions(mpi)), flush=True)
     mpi.Finalize()
 
 
