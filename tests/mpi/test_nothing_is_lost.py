@@ -190,10 +190,10 @@ def test_failed_cases_run_again_only_when_asked(clustermark: Run, tmp_path: Path
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 400 kB."""
+    """A file system of 4 MiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=400k,nr_inodes=10k", "tmpfs", str(folder)]
+    words = ["mount", "-t", "tmpfs", "-o", "size=4m,nr_inodes=10k", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(words, check=False, capture_output=True).returncode != 0:
         pytest.skip("needs root and mount to make a small disk")
     try:
@@ -206,7 +206,8 @@ def test_a_full_disk_is_one_sentence_and_resume_completes_the_run(
     clustermark: Run, suite: Path, small_disk: Path
 ) -> None:
     filler = small_disk / "filler"
-    filler.write_bytes(b"x" * 280_000)
+    room = os.statvfs(small_disk)
+    filler.write_bytes(bytes(room.f_bavail * room.f_frsize - 120_000))
     done = clustermark("run", suite, "--out", small_disk, "--no-report")
     assert done.returncode == 4, done.stderr
     assert "cannot be written" in done.stderr
@@ -222,7 +223,7 @@ def test_a_full_disk_is_one_sentence_and_resume_completes_the_run(
 
 def test_the_small_disk_does_fill(small_disk: Path) -> None:
     with pytest.raises(OSError, match="No space left"):
-        (small_disk / "filler").write_bytes(b"x" * 500_000)
+        (small_disk / "filler").write_bytes(bytes(5 << 20))
 
 
 def test_a_damaged_case_file_is_named_and_the_others_stay(clustermark: Run, suite: Path, tmp_path: Path) -> None:
