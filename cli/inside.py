@@ -57,17 +57,7 @@ def _run(options: argparse.Namespace, world: World) -> int:
     if isinstance(opened, ClustermarkError):
         raise opened
     run, folder, left = opened
-    launch = Launch(
-        run=str(run.path),
-        folder=str(folder),
-        launch=job.launch,
-        ranks=world.size,
-        threads=job.threads,
-        fabric=job.fabric,
-        cases=left,
-        variables=variables,
-    )
-    run_launch(launch, run, workloads(), _say)
+    run_launch(Launch.of_job(run, folder, job, left, variables), run, workloads(), _say)
     if world.rank != 0:
         return EXIT_OK
     rows = run.assemble()
@@ -123,7 +113,7 @@ def fit_plan(plan: Plan, world: World) -> Plan:
 def next_job(plan: Plan, finished: set[tuple[int, int]], world: World) -> Job:
     """The first job of this launch's shape with cases left. Raises UsageError if there is none."""
     for job in plan.jobs:
-        if job.ranks == world.size and any((case, job.launch) not in finished for case in job.cases):
+        if job.ranks == world.size and job.left(finished):
             return job
     raise UsageError(
         f"run: no case of {world.size} rank(s) is left to run; start with another -n, or without mpirun for all"
@@ -141,9 +131,7 @@ def _open(
         run = run or RunDirectory.create(options.out, plan)
         run.lock()
         record_unwatched_failures(run)
-        finished = run.finished()
-        left = tuple(case for case in job.cases if (case, job.launch) not in finished)
-        return run, run.launch_folder("inside"), left
+        return run, run.launch_folder("inside"), job.left(run.finished())
     except ClustermarkError as error:
         return error
 

@@ -65,7 +65,7 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def _write(runs: Sequence[Run], options: argparse.Namespace) -> list[Path]:
-    from clustermark.reports.build import build
+    from clustermark.reports.build import write_report
 
     target: Path | None = options.output
     formats = options.format.split(",") if options.format else ["html", "markdown"]
@@ -73,7 +73,7 @@ def _write(runs: Sequence[Run], options: argparse.Namespace) -> list[Path]:
         return [_write_file(runs, target, options.format)]
     if target is None and len(runs) > 1:
         target = _SEVERAL
-    return build([run.path for run in runs], target, formats)
+    return write_report(runs, target, formats)
 
 
 def _write_file(runs: Sequence[Run], target: Path, asked: str | None) -> Path:

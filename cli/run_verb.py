@@ -158,9 +158,9 @@ def finish(run: RunDirectory, rows: list[Row], options: argparse.Namespace) -> N
     result = read_run(run.run_file)
     written = [run.run_file]
     if not options.no_report:
-        from clustermark.reports.build import build
+        from clustermark.reports.build import write_report
 
-        written += build([run.run_file])
+        written += write_report([result])
     if options.json:
         print(json.dumps(document([result])))
         return

@@ -45,10 +45,6 @@ class LaunchError(ClustermarkError):
     exit_code = EXIT_USAGE
 
 
-class WorkloadError(ClustermarkError):
-    """A workload that cannot run this case here (memory, a missing library, a refused size)."""
-
-
 def plain(text: str, most: int = 60) -> str:
     """Foreign text as part of a sentence: one line, no control or direction characters, at most `most` long."""
     shown = text if len(text) <= most else text[: most - 1] + "…"

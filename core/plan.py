@@ -2,8 +2,8 @@
 
 import itertools
 import random
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Container, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from clustermark.core.case import Case
@@ -55,6 +55,10 @@ class Job:
     fabric: str
     cases: tuple[int, ...]
 
+    def left(self, finished: Container[tuple[int, int]]) -> tuple[int, ...]:
+        """The cases without a result, in order; `finished` holds (case number, launch)."""
+        return tuple(case for case in self.cases if (case, self.launch) not in finished)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -79,7 +83,6 @@ class Plan:
     seed: int
     sampling: Sampling
     merged: int = 0
-    notes: tuple[str, ...] = field(default=())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -93,7 +96,6 @@ class Plan:
             "seed": self.seed,
             "sampling": asdict(self.sampling),
             "merged": self.merged,
-            "notes": list(self.notes),
         }
 
     @staticmethod
@@ -109,7 +111,6 @@ class Plan:
             seed=data["seed"],
             sampling=Sampling(**data["sampling"]),
             merged=data["merged"],
-            notes=tuple(data["notes"]),
         )
 
 

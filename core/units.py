@@ -40,16 +40,26 @@ def format_bytes(count: int) -> str:
     return f"{count}B"
 
 
-def _scaled(value: float, steps: list[tuple[float, str]]) -> tuple[float, str]:
-    for factor, prefix in steps:
-        if abs(value) >= factor:
-            return value / factor, prefix
-    factor, prefix = steps[-1]
-    return value / factor, prefix
-
-
 _LARGE = [(1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")]
 _SMALL = [(1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")]
+
+
+def prefixed(value: float, unit: str) -> tuple[float, str]:
+    """Factor and prefixed unit in which `value`, to three digits, has one to three before the point.
+
+    Times in ``"s"`` go down to nanoseconds; everything else goes up. Of a NaN or an infinity the smallest unit.
+    """
+    steps = _SMALL if unit == "s" else _LARGE
+    factor, letter = steps[-1]
+    if math.isfinite(value):
+        rounded = abs(_three_digits(value))
+        factor, letter = next((step for step in steps if rounded >= step[0]), steps[-1])
+    return factor, letter + unit
+
+
+def _three_digits(value: float) -> float:
+    """Rounded first, so that 999.6 µs becomes 1.00 ms and not 1000 µs."""
+    return float(f"{value:.2e}")
 
 
 def format_quantity(value: float, unit: str) -> str:
@@ -59,8 +69,8 @@ def format_quantity(value: float, unit: str) -> str:
     """
     if not math.isfinite(value):
         return "–"
-    rounded = float(f"{value:.2e}")  # first, so that 999.6 µs becomes 1.00 ms and not 1000 µs
-    scaled, prefix = _scaled(rounded, _SMALL if unit == "s" else _LARGE)
+    factor, shown_unit = prefixed(value, unit)
+    scaled = _three_digits(value) / factor
     digits = 2 - math.floor(math.log10(abs(scaled))) if scaled else 2
     text = f"{scaled:.{max(digits, 0)}f}" if digits <= 6 else f"{scaled:.2e}"
-    return f"{text} {prefix}{unit}".rstrip()
+    return f"{text} {shown_unit}".rstrip()

@@ -62,10 +62,21 @@ def build(
     """
     if not paths:
         raise UsageError("report: was given no run; name a run's folder or its run.h5")
+    _check(formats)
+    return write_report([read_run(path) for path in paths], target, formats)
+
+
+def _check(formats: Sequence[str]) -> None:
     for name in formats:
         if name not in FORMATS:
             raise UsageError(f"report format '{name}': is not known{nearest(name, FORMATS)}; give one of these")
-    runs = [read_run(path) for path in paths]
+
+
+def write_report(
+    runs: Sequence[Run], target: Path | None = None, formats: Sequence[str] = ("html", "markdown")
+) -> list[Path]:
+    """As `build`, for runs that were read already. Raises UsageError for an unknown format, StoreError."""
+    _check(formats)
     folder = target if target is not None else runs[0].path.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)

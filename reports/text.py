@@ -5,10 +5,8 @@ import unicodedata
 
 from clustermark.core.stats import Estimate
 from clustermark.core.summary import Metric, Row
-from clustermark.core.units import format_bytes, format_quantity
+from clustermark.core.units import format_bytes, format_quantity, prefixed
 
-_SI = [(1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")]
-_SI_SECONDS = [(1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")]
 # Embeddings and overrides reorder the text that follows them, so a label could pass for another one.
 _DIRECTION_CONTROLS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -26,25 +24,11 @@ def _visible(character: str) -> str:
     return character
 
 
-def prefix(value: float, unit: str) -> tuple[float, str]:
-    """Factor and prefixed unit in which `value` has one to three digits before the point.
-
-    Times in ``"s"`` go down to nanoseconds; everything else goes up.
-    """
-    steps = _SI_SECONDS if unit == "s" else _SI
-    if math.isfinite(value):
-        for factor, letter in steps:
-            if abs(value) >= factor:
-                return factor, letter + unit
-    factor, letter = steps[-1]
-    return factor, letter + unit
-
-
 def shown_interval(value: float, low: float, high: float, unit: str) -> str:
     """``"12.1 – 12.9"``: low and high in the prefix that `format_quantity` gives to `value`."""
     if not all(math.isfinite(number) for number in (value, low, high)):
         return "–"
-    factor, _ = prefix(value, unit)
+    factor, _ = prefixed(value, unit)
     return f"{_digits(low / factor)} – {_digits(high / factor)}"
 
 

@@ -40,14 +40,6 @@ def workloads() -> dict[str, Workload]:
     return table
 
 
-def find_workload(name: str) -> Workload:
-    """The declaration of that name. Raises UsageError with the nearest name."""
-    table = workloads()
-    if name not in table:
-        raise UsageError(f"workload '{name}' is not known{nearest(name, table)}; `clustermark list` shows all")
-    return table[name]
-
-
 def machine(launcher: Launcher | None, why_no_launcher: str = "") -> Machine:
     """What can be planned here, given the launcher that will start the ranks."""
     mpi = launcher.mpi if launcher else ""

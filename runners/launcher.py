@@ -61,6 +61,11 @@ def rank_hint(variables: Mapping[str, str]) -> str:
     return str(world.rank) if world else variables.get("PMIX_RANK", f"p{os.getpid()}")
 
 
+def local_rank(variables: Mapping[str, str]) -> int:
+    """This process's number among the ranks on its node, 0 where the launch does not tell."""
+    return int(variables.get("OMPI_COMM_WORLD_LOCAL_RANK", variables.get("MPI_LOCALRANKID", "0")))
+
+
 def find_launcher(given: str | None = None) -> Launcher:
     """The mpirun to use: as given, else CLUSTERMARK_MPIRUN, else beside this Python, else on PATH.
 

@@ -56,7 +56,7 @@ def run_plan(run: RunDirectory, launcher: Launcher, progress: Progress = lambda 
     finished = run.finished()
     copies: dict[str, int | None] = {}
     for number, job in enumerate(run.plan.jobs):
-        left = [case for case in job.cases if (case, job.launch) not in finished]
+        left = list(job.left(finished))
         if left and job.fabric not in copies:
             copies[job.fabric] = count_copies(launcher, job.fabric)
         _run_job(run, launcher, number, job, left, copies.get(job.fabric), progress)
@@ -140,17 +140,7 @@ def _fail(run: RunDirectory, case: int, launch: int, reason: str) -> Result:
 
 def _write_launch(run: RunDirectory, folder: Path, job: Job, cases: list[int], copies: int | None) -> Launch:
     """What the ranks are told, as job.json. Raises StoreError."""
-    launch = Launch(
-        run=str(run.path),
-        folder=str(folder),
-        launch=job.launch,
-        ranks=job.ranks,
-        threads=job.threads,
-        fabric=job.fabric,
-        cases=tuple(cases),
-        variables=recorded_variables(),
-        kernel_copies=copies,
-    )
+    launch = Launch.of_job(run, folder, job, cases, recorded_variables(), copies)
     atomic_write(folder / "job.json", launch.to_json().encode())
     return launch
 

@@ -14,7 +14,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,14 @@ from typing import Any
 from clustermark.core.case import Case
 from clustermark.core.errors import EXIT_CANNOT_WRITE, ClustermarkError, StoreError
 from clustermark.core.journal import Journal
+from clustermark.core.plan import Job
 from clustermark.core.result import UNPROVEN, FabricProof, Result
 from clustermark.core.rundir import RunDirectory, utc_now
 from clustermark.core.suite import Sampling
 from clustermark.core.workload import Workload
 from clustermark.runners.children import die_with_parent
-from clustermark.runners.launch_world import redirect_output, start_mpi
-from clustermark.runners.launcher import rank_hint
+from clustermark.runners.launch_world import library_facts, redirect_output, start_mpi
+from clustermark.runners.launcher import local_rank, rank_hint
 
 HEARTBEAT_SECONDS = 2.0
 
@@ -56,6 +57,28 @@ class Launch:
     cases: tuple[int, ...]
     variables: Mapping[str, str]
     kernel_copies: int | None = None
+
+    @staticmethod
+    def of_job(
+        run: RunDirectory,
+        folder: Path,
+        job: Job,
+        cases: Sequence[int],
+        variables: Mapping[str, str],
+        kernel_copies: int | None = None,
+    ) -> Launch:
+        """A launch of a job's shape for those of its cases that are left."""
+        return Launch(
+            run=str(run.path),
+            folder=str(folder),
+            launch=job.launch,
+            ranks=job.ranks,
+            threads=job.threads,
+            fabric=job.fabric,
+            cases=tuple(cases),
+            variables=variables,
+            kernel_copies=kernel_copies,
+        )
 
     def to_json(self) -> str:
         """One JSON object; `from_json` takes it back."""
@@ -129,7 +152,6 @@ def _run_cases(
     alive: SignOfLife,
     on_result: Callable[[Result], None],
 ) -> None:
-    from clustermark.runners.launch_world import library_facts
     from clustermark.runners.measure import harness_floor
     from clustermark.runners.surroundings import gather_environment, oversubscription
     from clustermark.transports.fabrics import FABRICS
@@ -185,8 +207,7 @@ def run_case(
 
     started = utc_now()
     transport = TRANSPORTS[case.transport].open()
-    local_rank = int(os.environ.get("OMPI_COMM_WORLD_LOCAL_RANK", os.environ.get("MPI_LOCALRANKID", "0")))
-    device = DEVICES[case.device].open(local_rank)
+    device = DEVICES[case.device].open(local_rank(os.environ))
     seeds = np.random.SeedSequence((case.seed, int(case.id, 16)), spawn_key=(transport.rank,))
     context = Context(device, transport, PRECISIONS[case.precision], np.random.default_rng(seeds))
     trial = workload.prepare(case, context)

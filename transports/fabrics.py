@@ -4,8 +4,6 @@ Selection is by environment only, so that a row works whoever starts the ranks. 
 believed: transports/proof.py counts bytes and copies and compares them with `wire` and `kernel_copies`.
 """
 
-from collections.abc import Mapping
-
 from clustermark.core.context import FabricRow
 
 _OB1 = {"OMPI_MCA_pml": "ob1", "OMPI_MCA_mtl": "^ofi"}
@@ -119,8 +117,3 @@ def apply_fabric(name: str, environment: dict[str, str]) -> None:
             environment.pop(key, None)
     if name in FABRICS:
         environment.update(FABRICS[name].environment)
-
-
-def describe_environment(variables: Mapping[str, str]) -> str:
-    """``A=1 B=2``, as a person would type it."""
-    return " ".join(f"{key}={value}" for key, value in variables.items())

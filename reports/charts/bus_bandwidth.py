@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from clustermark.core.units import format_quantity
+from clustermark.core.units import format_quantity, prefixed
 from clustermark.reports.charts.sweep import Sweep, encodings, faceted, records, sweep, sweep_notes
 from clustermark.reports.rows import ReportRow
-from clustermark.reports.text import prefix
 
 TITLE = "Bus bandwidth against message size"
 METRIC = "bus_bandwidth"
@@ -28,7 +27,7 @@ def draw(rows: Sequence[ReportRow]) -> Any:
         return None
     import altair as alt
 
-    factor, unit = prefix(max(point.metric.value for point in data.points), data.points[0].metric.unit)
+    factor, unit = prefixed(max(point.metric.value for point in data.points), data.points[0].metric.unit)
     encode = encodings(data)
     top = max(point.metric.high for point in data.points) / factor
     y = alt.Y(

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from clustermark.core.summary import Metric
-from clustermark.core.units import format_quantity
+from clustermark.core.units import format_quantity, prefixed
 from clustermark.reports.charts import style
 from clustermark.reports.charts.notes import common_notes
 from clustermark.reports.rows import MOST_RUNS_DRAWN, NOT_VERIFIED, ReportRow, newest_runs
-from clustermark.reports.text import counted, plain, prefix, shown_interval, shown_param, shown_percent, spoken
+from clustermark.reports.text import counted, plain, shown_interval, shown_param, shown_percent, spoken
 
 TITLE = "Rate per precision and share of the measured ceiling"
 MOST_PANELS = 12
@@ -83,7 +83,7 @@ def _panel_chart(title: str, members: Sequence[Measured], runs: Sequence[str]) -
     ordered = sorted(members, key=lambda member: _order(member[0]))
     lines = list(dict.fromkeys(_line(row, varying) for row, _ in ordered))
     tops = [value for row, metric in members for value in (metric.high, row.ceiling.value if row.ceiling else 0.0)]
-    factor, unit = prefix(max(tops), members[0][1].unit)
+    factor, unit = prefixed(max(tops), members[0][1].unit)
     values = [_record(row, metric, varying, factor) for row, metric in ordered]
     step = 30 if not several else 16
     slots = style.precision_slots([row.case.precision for row, _ in members])
