@@ -139,6 +139,18 @@ def test_a_damaged_file_is_one_sentence(tmp_path: Path, text: str, elements: tup
     assert "\n" not in str(caught.value)
 
 
+def test_pairs_of_three_elements_stand_row_by_row_below_the_diagonal(tmp_path: Path) -> None:
+    """1-1, 2-1, 2-2, 3-1, 3-2, 3-3, as DYNAMO has them."""
+    element = "29 63.5 3.6 fcc\n" + FIVE + FIVE
+    tables = "".join(f"{k} {k} {k} {k} {k}\n" for k in (11, 21, 22, 31, 32, 33))
+    path = written(tmp_path, SETFL_HEAD.replace("2 Cu Ag", "3 Cu Ag Au") + 3 * element + tables)
+    found = read_eam(path)
+    assert found.pair[:, :, 0].tolist() == [[11, 21, 31], [21, 22, 32], [31, 32, 33]]
+    assert read_eam(path, ["Au", "Cu"]).pair[:, :, 4].tolist() == [[33, 31], [31, 11]]
+    write_setfl(found, tmp_path / "again.eam.alloy")
+    assert same(read_eam(tmp_path / "again.eam.alloy"), found)
+
+
 def test_a_wrong_choice_of_files_is_one_sentence(tmp_path: Path) -> None:
     setfl = written(tmp_path, SETFL)
     assert read_eam(setfl).elements == ("Cu", "Ag")
