@@ -12,7 +12,7 @@ from clustermark.apps.md.tables import embed, evaluate, pair_table, spline_table
 from clustermark.core.errors import UsageError
 
 # Distances that are held at once: bounds the memory at some 100 MB, whatever the number of atoms.
-_BLOCK = 2_000_000
+_BLOCK = 1_000_000
 
 
 @dataclass(frozen=True)
