@@ -14,8 +14,7 @@ from typing import Any
 import numba
 import numpy as np
 
-# Multipliers and Weyl increments of Philox-4x32 (Salmon et al. 2011, table 2 and section 4.3; ⌊2³²·(golden ratio − 1)⌋
-# and ⌊2³²·(√3 − 1)⌋).
+# Multipliers of Philox-4x32, and its Weyl increments ⌊2³²·(golden ratio − 1)⌋ and ⌊2³²·(√3 − 1)⌋ (Salmon et al. 2011).
 MULTIPLIER_0 = np.uint64(0xD2511F53)
 MULTIPLIER_1 = np.uint64(0xCD9E8D57)
 INCREMENT_0 = np.uint64(0x9E3779B9)
@@ -37,7 +36,7 @@ RESCALING = 3
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def philox(counter0, counter1, counter2, counter3, key0, key1):
-    """Philox-4x32-10: a bijection of the counter, one for each key (Salmon et al. 2011, section 3.3).
+    """Philox-4x32-10: a bijection of the counter, one for each key (Salmon et al. 2011).
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ _DIGITS = 30
 
 
 def fcc_lattice(cells: tuple[int, int, int], constant: float) -> tuple[Floats, Floats]:
-    """Face-centred cubic lattice: 4 atoms a cell at (0,0,0), (½,½,0), (½,0,½), (0,½,½) (Allen & Tildesley 2017, 5.6.2).
+    """Face-centred cubic lattice: 4 atoms a cell at (0,0,0), (½,½,0), (½,0,½), (0,½,½) (Allen & Tildesley 2017, 5.6).
 
     Atom k has id k + 1; the four atoms of a cell follow each other, cells run along x first, then y, then z.
 

@@ -25,7 +25,7 @@ from clustermark.devices.counter_rng import (
     uniform,
 )
 
-# Known answers of Random123 1.14, file kat_vectors: counter, key → words of philox4x32 with 10 rounds.
+# Known answers that Random123 publishes (its file kat_vectors): counter, key → words of philox4x32 with 10 rounds.
 KNOWN = {
     "zeros": ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
     "ones": ((0xFFFFFFFF,) * 4, (0xFFFFFFFF,) * 2, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
