@@ -9,6 +9,7 @@ alone, no function of the mathematical library: they vectorise, and every lane o
 (on a GPU the words are the same, deviates may differ by rounding where the compiler contracts to fused operations).
 """
 
+import math
 from typing import Any
 
 import numba
@@ -171,7 +172,7 @@ def normal_pair(word0, word1):
     -------
     two float64 of mean 0 and variance 1
     """
-    radius = np.sqrt(-2.0 * logarithm(uniform(word0)))
+    radius = math.sqrt(-2.0 * logarithm(uniform(word0)))
     cosine, sine = cosine_sine(word1)
     return radius * cosine, radius * sine
 
