@@ -1,5 +1,8 @@
 """Applications: one folder each, one line in the table."""
 
+from clustermark.apps.md import MD
 from clustermark.core.workload import Workload
 
-APPS: dict[str, Workload] = {}
+APPS: dict[str, Workload] = {
+    "md": MD,
+}

@@ -30,4 +30,5 @@ PRECISIONS: dict[str, Precision] = {
     "fp32": Precision("fp32", "float32", "fp32", "fp32", 2.0**-24, 2.0**-24),
     "fp16": Precision("fp16", "float16", "fp16", "fp32", 2.0**-11, 2.0**-24),
     "bf16": Precision("bf16", "uint16", "bf16", "fp32", 2.0**-8, 2.0**-24),
+    "mixed": Precision("mixed", "float64", "fp32", "fp64", 2.0**-24, 2.0**-53),
 }

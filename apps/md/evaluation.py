@@ -1,0 +1,191 @@
+"""Forces of one step: local list, halo, ghost list, forces sent home; communication beside the local work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from clustermark.apps.md import kernels_cpu as kernels
+from clustermark.apps.md.halo import Halo
+from clustermark.apps.md.interactions import Embedded, make_interaction
+from clustermark.apps.md.layout import Layout
+from clustermark.apps.md.model import EmbeddedAtom, Potential
+from clustermark.apps.md.sections import SectionClock
+from clustermark.apps.md.tables import spline_table
+
+Rows = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Of this rank: energy, virial Σ r·f of its pairs (and embedding), pairs in range."""
+
+    energy: float
+    virial: float
+    pairs: int
+
+
+class Evaluation:
+    """Evaluates a potential on a Layout; one object serves a whole run."""
+
+    def __init__(self, potential: Potential, overlap: bool, clock: SectionClock) -> None:
+        """`overlap` works on the local list while messages travel; without it the two take turns."""
+        self.potential = potential
+        self.overlap = overlap
+        self.clock = clock
+        self.splines = spline_table(potential) if isinstance(potential, EmbeddedAtom) else None
+
+    def prepare(self, layout: Layout) -> None:
+        """To be called after every new list: the arrays may have moved."""
+        dtype = str(layout.kernel_type)
+        self.interaction = make_interaction(self.potential, dtype, layout.types, layout.embedding_slope)
+
+    def forces(self, layout: Layout, halo: Halo, fresh_ghosts: bool, want_sums: bool) -> Sums | None:
+        """Fill layout.forces; collective.
+
+        Parameters
+        ----------
+        fresh_ghosts : the ghosts' positions are those of this step already (straight after a new list)
+        want_sums : also energy, virial and pairs
+        """
+        totals = np.zeros(3) if want_sums else None
+        embedding = 0.0
+        with self.clock.section("force"):
+            layout.forces[: 3 * layout.clusters * layout.lanes] = 0
+            if isinstance(self.interaction, Embedded):
+                embedding = self._embed(layout, halo, fresh_ghosts)
+                fresh_ghosts = True
+            done = 0
+            size = layout.local_list.size
+            stages = len(halo)
+
+            def local_rows(first: int, last: int) -> None:
+                self._pairs(layout, first, last, totals)
+
+            if not fresh_ghosts:
+                middle = size // 2 if stages else 0
+                self._beside(self._positions_forward(layout, halo), 0, middle, local_rows)
+                done = middle
+            if layout.ghost_list.size:
+                self._ghost_pairs(layout, totals)
+            self._beside(self._forces_home(layout, halo), done, size, local_rows)
+        if totals is None:
+            return None
+        return Sums(totals[0] + embedding, totals[1], int(totals[2]))
+
+    def _pairs(self, layout: Layout, first: int, last: int, totals: np.ndarray | None) -> None:
+        pairs = layout.local_list
+        kernels.pair_forces(
+            self.interaction,
+            layout.positions,
+            pairs.groups,
+            pairs.entries,
+            layout.shifts,
+            first,
+            last,
+            layout.width,
+            layout.forces,
+            totals,
+        )
+
+    def _ghost_pairs(self, layout: Layout, totals: np.ndarray | None) -> None:
+        pairs = layout.ghost_list
+        kernels.pair_forces(
+            self.interaction,
+            layout.positions,
+            pairs.groups,
+            pairs.entries,
+            layout.shifts,
+            0,
+            pairs.size,
+            layout.width,
+            layout.forces,
+            totals,
+        )
+
+    def _positions_forward(self, layout: Layout, halo: Halo) -> list[tuple[Callable[[], None], Callable[[], None]]]:
+        def transfer(number: int) -> tuple[Callable[[], None], Callable[[], None]]:
+            return (
+                lambda: halo.start_positions(number, layout.positions),
+                lambda: halo.finish_positions(number, layout.positions),
+            )
+
+        return [transfer(number) for number in range(len(halo))]
+
+    def _forces_home(self, layout: Layout, halo: Halo) -> list[tuple[Callable[[], None], Callable[[], None]]]:
+        def transfer(number: int) -> tuple[Callable[[], None], Callable[[], None]]:
+            return (
+                lambda: halo.start_forces(number, layout.forces),
+                lambda: halo.finish_forces(number, layout.forces),
+            )
+
+        return [transfer(number) for number in reversed(range(len(halo)))]
+
+    def _beside(
+        self, transfers: list[tuple[Callable[[], None], Callable[[], None]]], first: int, last: int, work: Rows
+    ) -> None:
+        """Start each transfer, do a part of the rows, finish it; without overlap the rows come last."""
+        if not self.overlap:
+            for start, finish in transfers:
+                with self.clock.section("halo"):
+                    start()
+                    finish()
+            transfers = []
+        parts = max(1, len(transfers))
+        bounds = [first + (last - first) * part // parts for part in range(parts + 1)]
+        for part, (start, finish) in enumerate(transfers):
+            with self.clock.section("halo"):
+                start()
+            work(bounds[part], bounds[part + 1])
+            with self.clock.section("halo"):
+                finish()
+        if not transfers:
+            work(first, last)
+
+    def _embed(self, layout: Layout, halo: Halo, fresh_ghosts: bool) -> float:
+        """Densities, the embedding energy of this rank's atoms, and F'(ρ) of atoms and ghosts."""
+        assert self.splines is not None
+        slots = layout.clusters * layout.lanes
+        layout.electron_density[:slots] = 0
+        pairs = layout.local_list
+
+        def local_rows(first: int, last: int) -> None:
+            self._densities(layout, pairs.groups, pairs.entries, first, last)
+
+        self._beside([] if fresh_ghosts else self._positions_forward(layout, halo), 0, pairs.size, local_rows)
+        ghosts = layout.ghost_list
+        if ghosts.size:
+            self._densities(layout, ghosts.groups, ghosts.entries, 0, ghosts.size)
+        with self.clock.section("halo"):
+            halo.add_scalars_back(layout.electron_density)
+        table = self.splines
+        local = layout.local * layout.lanes
+        energy = kernels.embed(
+            layout.ids[:local],
+            layout.types,
+            layout.electron_density,
+            table.embedding.reshape(-1),
+            table.embedding.shape[1],
+            table.rho_spacing_inverse,
+            table.largest_density,
+            layout.embedding_slope,
+        )
+        layout.embedding_slope[local:slots] = 0
+        with self.clock.section("halo"):
+            halo.forward_scalars(layout.embedding_slope)
+        return energy
+
+    def _densities(self, layout: Layout, groups: np.ndarray, entries: np.ndarray, first: int, last: int) -> None:
+        kernels.densities(
+            self.interaction,
+            layout.positions,
+            groups,
+            entries,
+            layout.shifts,
+            first,
+            last,
+            layout.width,
+            layout.electron_density,
+        )

@@ -1,0 +1,106 @@
+"""Explicit SIMD: conversions between element types, and look-ups at an index per lane."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+
+from clustermark.devices.simd_types import ELEMENTS, LANE, Vector, operation, spread, vector_type
+
+
+@operation
+def converted(typing_context: Any, vector: Any, like: Any) -> Any:
+    """A vector in the (floating-point) element type of another vector."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        value, kind = arguments[0], vector_type(like)
+        if isinstance(vector.element, types.Integer):
+            return builder.sitofp(value, kind)
+        if vector.element == like.element:
+            return value
+        return builder.fpext(value, kind) if like.element == types.float64 else builder.fptrunc(value, kind)
+
+    return like(vector, like), generate
+
+
+@operation
+def element(typing_context: Any, array: Any, index: Any) -> Any:
+    """array[index] without Python's wraparound of negative indices; no bounds are checked."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        position = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        data = context.make_array(array)(context, builder, arguments[0]).data
+        return builder.load(builder.gep(data, [position]))
+
+    return array.dtype(array, index), generate
+
+
+@operation
+def truncated(typing_context: Any, vector: Any, most: Any) -> Any:
+    """int32 per lane: the integer part of a non-negative value, at most `most`; NaN and padding give `most`."""
+    result = Vector(types.int32, vector.count)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        limit = spread(builder, context.cast(builder, arguments[1], signature.args[1], types.int32), vector.count)
+        # Compared as floating-point numbers first: the conversion of a value beyond int32 is undefined.
+        top = builder.sitofp(limit, vector_type(vector))
+        inside = builder.fcmp_ordered("<", arguments[0], top)
+        return builder.fptosi(builder.select(inside, arguments[0], top), vector_type(result))
+
+    return result(vector, most), generate
+
+
+@operation
+def gather(typing_context: Any, array: Any, indices: Any) -> Any:
+    """array[indices[k]] in lane k; no bounds are checked."""
+    result = Vector(array.dtype, indices.count)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(array)(context, builder, arguments[0]).data
+        value: Any = ir.Constant(vector_type(result), ir.Undefined)
+        for lane in range(indices.count):
+            place = ir.Constant(LANE, lane)
+            index = builder.sext(builder.extract_element(arguments[1], place), ir.IntType(64))
+            value = builder.insert_element(value, builder.load(builder.gep(data, [index])), place)
+        return value
+
+    return result(array, indices), generate
+
+
+@operation
+def rows(typing_context: Any, table: Any, indices: Any) -> Any:
+    """Columns 0 to 3 of the rows indices[k] of a flat (rows × 4) table: four vectors, lane k from row k.
+
+    Each row is one load; the rows are then transposed, which costs less than four gathers.
+    """
+    result = Vector(table.dtype, indices.count)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        row_type = ir.VectorType(ELEMENTS[table.dtype], 4)
+        data = context.make_array(table)(context, builder, arguments[0]).data
+        loaded = []
+        for lane in range(indices.count):
+            index = builder.sext(builder.extract_element(arguments[1], ir.Constant(LANE, lane)), ir.IntType(64))
+            start = builder.gep(data, [builder.shl(index, ir.Constant(ir.IntType(64), 2))])
+            loaded.append(builder.load(builder.bitcast(start, row_type.as_pointer()), align=table.dtype.bitwidth // 8))
+        columns = [_column(builder, loaded, column) for column in range(4)]
+        return context.make_tuple(builder, signature.return_type, columns)
+
+    return types.UniTuple(result, 4)(table, indices), generate
+
+
+def _column(builder: Any, parts: list[Any], column: int) -> Any:
+    """Element `column` of every row as one vector: pairs are joined, then pairs of pairs, as a tree of shuffles."""
+    picked = [[column] for _ in parts]
+    while len(parts) > 1:
+        joined, places = [], []
+        for left, right, here, there in zip(parts[::2], parts[1::2], picked[::2], picked[1::2], strict=True):
+            width = left.type.count
+            chosen = [*here, *[place + width for place in there]]
+            constant = ir.Constant(ir.VectorType(LANE, len(chosen)), chosen)
+            joined.append(builder.shuffle_vector(left, right, constant))
+            places.append(list(range(len(chosen))))
+        parts, picked = joined, places
+    return parts[0]
