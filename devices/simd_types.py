@@ -10,6 +10,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.core.datamodel.models import OpaqueModel, PrimitiveModel
+from numba.core.imputils import lower_constant
 from numba.core.pythonapi import NativeValue
 from numba.extending import intrinsic, register_model, typeof_impl, unbox
 
@@ -87,6 +88,11 @@ def _unbox_width(kind: Any, value: Any, c: Any) -> Any:
 
 
 unbox(WidthType)(_unbox_width)
+
+
+@lower_constant(WidthType)
+def _global_width(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    return context.get_dummy_value()
 
 
 def native_width(dtype: str) -> int:

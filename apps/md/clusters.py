@@ -18,6 +18,8 @@ from clustermark.apps.md.model import Floats
 
 # The id of a slot without an atom.
 PADDING = -1
+# More than the rounding of a coordinate to float32, relative.
+FLOAT32_MARGIN = 2.0**-22
 # Base of the number that places the padding of a cluster.
 PLACES = 509
 
@@ -155,17 +157,18 @@ def bounding_boxes(positions, ids, first_cluster, clusters, lanes, boxes):
 
     Parameters
     ----------
-    boxes : (clusters, 6) of the positions' dtype, out: low x, y, z, high x, y, z
+    boxes : (6, clusters or more) float32, out: low x, y, z, high x, y, z, rounded outwards
     """
     for cluster in range(first_cluster, first_cluster + clusters):
         for d in range(3):
-            low, high = positions[cluster * 3 * lanes + d * lanes], positions[cluster * 3 * lanes + d * lanes]
+            low = high = positions[cluster * 3 * lanes + d * lanes]
             for lane in range(1, lanes):
                 if ids[cluster * lanes + lane] >= 0:
                     value = positions[cluster * 3 * lanes + d * lanes + lane]
                     low, high = min(low, value), max(high, value)
-            boxes[cluster, d] = low
-            boxes[cluster, 3 + d] = high
+            margin = FLOAT32_MARGIN * max(abs(low), abs(high))
+            boxes[d, cluster] = low - margin
+            boxes[3 + d, cluster] = high + margin
 
 
 def aligned(size: int, dtype: Any) -> npt.NDArray[Any]:

@@ -19,7 +19,7 @@ from clustermark.devices.simd import count, lanes, load, mask_of, select, splat,
 from clustermark.devices.simd_lookup import element
 
 
-@numba.njit(nogil=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy", forceinline=True)
 def _difference(atom, j, positions, width):
     """r_i − r_j for one atom i and the J atoms of cluster j: dx, dy, dz and r²."""
     size = lanes(width)
@@ -30,7 +30,7 @@ def _difference(atom, j, positions, width):
     return dx, dy, dz, dx * dx + dy * dy + dz * dz
 
 
-@numba.njit(nogil=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy", forceinline=True)
 def _atom(interaction, positions, shifts, shift, i, lane, width):
     """Shifted coordinates of one atom i in every lane, and what the formula wants to know of it."""
     size = lanes(width)
@@ -43,7 +43,7 @@ def _atom(interaction, positions, shifts, shift, i, lane, width):
     )
 
 
-@numba.njit(nogil=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy", forceinline=True)
 def _interact(interaction, atom, j, allowed, positions, forces, force, sums, width):
     """One atom i with cluster j: the forces of j are changed, those of i and the sums returned."""
     size = lanes(width)
@@ -74,7 +74,7 @@ def _no_sums_typed(totals, zero):
     return lambda totals, zero: (zero, zero, 0)
 
 
-@numba.njit(nogil=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy", forceinline=True)
 def _add_sums(totals, sums):
     """Energy and virial of the lanes, and the pairs, to the totals in float64."""
     totals[0] += total(sums[0])
@@ -82,7 +82,7 @@ def _add_sums(totals, sums):
     totals[2] += sums[2]
 
 
-@numba.njit(nogil=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy", forceinline=True)
 def _add_force(forces, place, force, width):
     """Add the lanes' sum to the force of one atom."""
     forces[place] += total(force[0])
@@ -137,7 +137,7 @@ def pair_forces(interaction, positions, groups, entries, shifts, first, last, wi
             _add_sums(totals, sums)
 
 
-@numba.njit(nogil=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy", forceinline=True)
 def _give_density(interaction, atom, j, allowed, positions, densities, density, width):
     """One atom i with cluster j: the densities at j are changed, that at i is returned."""
     place = j * lanes(width)

@@ -21,7 +21,7 @@ from clustermark.apps.md.clusters import (
     sort_into_columns,
 )
 from clustermark.apps.md.integrate_cpu import per_slot
-from clustermark.apps.md.pair_list import GROUP_COLUMNS, ITSELF, NO_SHIFT, build_list
+from clustermark.apps.md.pair_list import BLOCK, GROUP_COLUMNS, ITSELF, NO_SHIFT, build_list
 from clustermark.apps.md.staging import Staging
 from clustermark.devices.simd import Width, native_width
 
@@ -90,7 +90,7 @@ class Layout:
         self.half_kicks = np.zeros(slots)
         self.electron_density = aligned(slots, self.kernel_type)
         self.embedding_slope = aligned(slots, self.kernel_type)
-        self._boxes = np.empty((self._room, 6), self.kernel_type)
+        self._boxes = np.empty((6, self._room + BLOCK.count), np.float32)
 
     def fill(self, staging: Staging, bricks: Bricks, reach: float) -> None:
         """Sort atoms and ghosts into clusters and copy them there.
@@ -173,7 +173,7 @@ class Layout:
             size, used = build_list(
                 self.positions,
                 self.local,
-                self._boxes[: self.clusters],
+                self._boxes,
                 starts,
                 grid,
                 reach,

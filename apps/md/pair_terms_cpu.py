@@ -17,11 +17,13 @@ from clustermark.apps.md.interactions import Embedded, ManyTypes, OneType
 from clustermark.devices.simd import both, lanes, load, select, splat, square_root
 from clustermark.devices.simd_lookup import converted, gather, rows, truncated
 
-lennard_jones = numba.njit(nogil=True, error_model="numpy")(physics.lennard_jones)
-lennard_jones_force_shifted = numba.njit(nogil=True, error_model="numpy")(physics.lennard_jones_force_shifted)
-cubic = numba.njit(nogil=True, error_model="numpy")(physics.cubic)
-cubic_slope = numba.njit(nogil=True, error_model="numpy")(physics.cubic_slope)
-_OPTIONS: dict[str, Any] = {"jit_options": {"error_model": "numpy", "nogil": True}}
+lennard_jones = numba.njit(nogil=True, error_model="numpy", forceinline=True)(physics.lennard_jones)
+lennard_jones_force_shifted = numba.njit(nogil=True, error_model="numpy", forceinline=True)(
+    physics.lennard_jones_force_shifted
+)
+cubic = numba.njit(nogil=True, error_model="numpy", forceinline=True)(physics.cubic)
+cubic_slope = numba.njit(nogil=True, error_model="numpy", forceinline=True)(physics.cubic_slope)
+_OPTIONS: dict[str, Any] = {"jit_options": {"error_model": "numpy", "nogil": True, "forceinline": True}}
 
 
 def _compiled_only() -> Any:
@@ -47,7 +49,7 @@ def _is(interaction: Any, kind: type) -> bool:
     return getattr(interaction, "instance_class", None) is kind
 
 
-@numba.njit(nogil=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy", forceinline=True)
 def _near(square, cutoff_square, allowed):
     near = square < cutoff_square
     if allowed is None:
@@ -138,7 +140,7 @@ def _embedded(interaction, own, j, square, allowed, width):
     return near, select(near, 0 - force_over_r, 0), phi
 
 
-@numba.njit(nogil=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy", forceinline=True)
 def _place_in_table(interaction, square, allowed):
     """(in range, r, interval of the splines, place in it from 0 to 1)."""
     r = square_root(square)
