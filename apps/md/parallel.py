@@ -48,13 +48,14 @@ def shared(comm: Any, action: Callable[[], T]) -> T:
     return result if comm is None else comm.bcast(result, 0)
 
 
-def together(place: World, work: Callable[[Any], int]) -> int:
+def together(place: World, work: Callable[[Any], int], mpi: bool = False) -> int:
     """Start MPI where there is more than one rank, work, and leave with every rank or end the launch.
 
     Parameters
     ----------
     place : this process in its launch
     work : gets a communicator, or None for a single rank; returns the exit code
+    mpi : start MPI even where the launch does not show itself in the environment, as under some `srun`
 
     Returns
     -------
@@ -62,17 +63,17 @@ def together(place: World, work: Callable[[Any], int]) -> int:
 
     A ClustermarkError that not every rank has, and any other exception, end all ranks.
     """
-    if place.size == 1:
-        return _said(place.rank, lambda: work(None))
+    if place.size == 1 and not mpi:
+        return _said(lambda: work(None))
     MPI = initialised_mpi()
     comm, farewell = MPI.COMM_WORLD, MPI.COMM_WORLD.Dup()
     try:
-        if comm.size != place.size:
+        if place.size not in (1, comm.size):
             raise LaunchError(
                 f"the launch has {place.size} ranks and MPI sees {comm.size}: launcher and MPI library differ; "
                 f"`clustermark doctor` shows both"
             )
-        code = work(comm)
+        code = work(comm if comm.size > 1 else None)
     except ClustermarkError as error:
         code = error.exit_code
         alone = not _all_arrive(farewell)
@@ -103,7 +104,7 @@ def say_before_mpi(place: World, error: ClustermarkError) -> int:
     return error.exit_code
 
 
-def _said(rank: int, work: Callable[[], int]) -> int:
+def _said(work: Callable[[], int]) -> int:
     try:
         return work()
     except ClustermarkError as error:

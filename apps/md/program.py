@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         if options.verb == "run":
             data = _input(options)
-            return together(place, lambda comm: _run(options, data, comm))
+            return together(place, lambda comm: _run(options, data, comm), options.mpi)
         if place.rank == 0:
             {"keys": _keys, "export": _export}[options.verb](options)
         return EXIT_OK
@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--overwrite", action="store_true", help="replace files of an earlier run")
     run.add_argument("--json", action="store_true", help="one JSON document on stdout instead of rows and tables")
     run.add_argument("--quiet", action="store_true", help="nothing on the terminal but errors")
+    run.add_argument("--mpi", action="store_true", help="start MPI where the launch does not show itself, as by srun")
     verbs.add_parser("keys", help="all keys of an input file with defaults, units and meaning")
     export = verbs.add_parser("export", help="an H5MD trajectory as extended XYZ", allow_abbrev=False)
     export.add_argument("trajectory", type=Path)

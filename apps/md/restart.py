@@ -71,9 +71,14 @@ def write_restart(path: Path, states: Sequence[State], physics: Mapping[str, str
             group = file.create_group(f"ranks/{rank}")
             for name in _ARRAYS:
                 group.create_dataset(name, data=getattr(state.atoms, name))
-            write_text(group, "thermostat", json.dumps(state.thermostat))
+            write_text(group, "thermostat", json.dumps(_plain(state.thermostat)))
 
     write_image(path, fill)
+
+
+def _plain(thermostat: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers as Python's own, which JSON keeps to the last bit."""
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in thermostat.items()}
 
 
 def read_restart(path: Path) -> Restart:

@@ -18,6 +18,7 @@ import pytest
 
 from clustermark.apps.md.export import export_extxyz
 from clustermark.apps.md.input_file import load_input, parse_input
+from clustermark.apps.md.keys import keys_table
 from clustermark.apps.md.program import EXAMPLES, examples, main
 from clustermark.apps.md.restart import read_restart
 from clustermark.apps.md.simulate import due, next_stop
@@ -249,6 +250,11 @@ def test_types_of_a_file_follow_the_order_of_the_input(tmp_path: Path) -> None:
         make_setup(parse_input(text.format('["B", "C"]'), "a.toml", tmp_path), None)
 
 
+def test_the_page_on_input_files_has_the_table_of_keys() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "md-input.md").read_text(encoding="utf-8")
+    assert keys_table() in page
+
+
 def test_keys_are_printed_as_a_table(md: Main, capsys: pytest.CaptureFixture[str]) -> None:
     assert md("keys") == 0
     assert "| `run.steps` | 0 |" in capsys.readouterr().out
@@ -327,6 +333,14 @@ def test_a_redistribution_starts_on_another_number_of_ranks(md: Main, mpi_python
     taken = launched(mpi_python, tmp_path, 2, "run", "small.toml", *more, "--set", "restart.redistribute=true")
     assert taken.returncode == 0, taken.stderr
     assert thermo_in(tmp_path / "b/thermo.h5")["step"].tolist() == [20, 25, 30, 35, 40]
+
+
+@pytest.mark.mpi
+def test_mpi_is_started_on_request_where_no_launch_shows_itself(md: Main, mpi_python: str, tmp_path: Path) -> None:
+    words = [mpi_python, str(PROGRAM), "run", "small.toml", "--mpi", "--json", "--set", "run.steps=5"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["ranks"] == 1
 
 
 @pytest.mark.mpi

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +47,8 @@ def states_of(ranks: int, count: int = 12) -> list[State]:
         mine = ids[rank::ranks].astype(np.int64)
         noise = np.random.default_rng(0).normal(size=(count + 1, 3))[mine]
         atoms = Atoms(noise, -noise, mine, np.zeros(len(mine), np.int32), box)
-        found.append(State(70, atoms, {"xi": 0.1 + rank, "calls": 2**60 + rank}))
+        thermostat: dict[str, Any] = {"xi": np.float64(0.1 + rank), "calls": np.int64(2**60 + rank)}
+        found.append(State(70, atoms, thermostat))
     return found
 
 
