@@ -60,6 +60,15 @@ def next_stop(step: int, last: int, intervals: Sequence[int]) -> int:
     return min([last, *((step // interval + 1) * interval for interval in intervals)])
 
 
+def refuse_not_finite(row: Thermo) -> None:
+    """Raise ClustermarkError for a row that is no number: nothing of that step is written then."""
+    if not all(math.isfinite(value) for value in (row.total_energy, row.pressure, row.temperature)):
+        raise ClustermarkError(
+            f"step {row.step}: the energy is not finite: atoms overlap or the run exploded; "
+            f"shorten run.timestep, or start from a configuration without overlaps"
+        )
+
+
 def due(step: int, interval: int | None) -> bool:
     """Whether a step is a multiple of the interval; never without one."""
     return interval is not None and step % interval == 0
@@ -102,6 +111,7 @@ class _Run:
         self._thermo: ThermoFile | None = None
         self._trajectory: TrajectoryWriter | None = None
         self._spent = 0.0
+        self._before = dict(engine.sections())  # setting up, and compiling, is no part of the run
         count = len(setup.atoms.ids) if setup.atoms is not None else 0
         if setup.state is not None:
             count = len(setup.state.atoms.ids)
@@ -140,24 +150,23 @@ class _Run:
     def output(self, first: bool, last: bool) -> None:
         """Everything that is due at the engine's step; thermodynamic output at the first and last step too."""
         begin, step, data = time.perf_counter(), self.engine.step, self.data
+        refuse_not_finite(self.engine.thermo())
+        # Before the row: an engine may build its list anew for a restart, and the next run begins with that row.
+        restarts = bool(data.restart.write) and not first and (last or due(step, data.restart.interval))
+        states = collected(self.engine.state(), self.comm) if restarts else []
         if first or last or due(step, data.output.interval):
             self._row()
         # The last frame of the run before stands in its own file.
         if due(step, data.output.trajectory_interval) and not (first and self.setup.state is not None):
             self._frame()
-        if data.restart.write and not first and (last or due(step, data.restart.interval)):
-            self._restart()
         if last and (data.output.final or data.run.steps == 0):
             self._configuration()
+        if restarts:
+            self._restart(states)
         self._spent += time.perf_counter() - begin
 
     def _row(self) -> None:
         row = self.engine.thermo()
-        if not all(math.isfinite(value) for value in (row.total_energy, row.pressure, row.temperature)):
-            raise ClustermarkError(
-                f"step {row.step}: the energy is not finite: atoms overlap or the run exploded; "
-                f"shorten run.timestep, or start from a configuration without overlaps"
-            )
         self.record.rows.append(row)
 
         def write() -> None:
@@ -188,11 +197,18 @@ class _Run:
 
         on_root(self.comm, write)
 
-    def _restart(self) -> None:
-        state = self.engine.state()
-        states = collected(state, self.comm)
+    def _restart(self, states: list[State]) -> None:
         path = self.manner.folder / self.data.restart.write
-        on_root(self.comm, lambda: write_restart(path, states, physics(self.setup)))
+
+        def write() -> None:
+            # First what stands before it: a run that goes on after a kill leaves no gap in rows and frames.
+            if self._thermo is not None:
+                self._thermo.flush()
+            if self._trajectory is not None:
+                self._trajectory.flush()
+            write_restart(path, states, physics(self.setup))
+
+        on_root(self.comm, write)
 
     def _configuration(self) -> None:
         atoms, forces = self.engine.gather(), self.engine.gather_forces()
@@ -209,8 +225,8 @@ class _Run:
             on_root(self.comm, write)
 
     def account(self) -> None:
-        """Gather the seconds of all sections on rank 0."""
-        own = dict(self.engine.sections())
+        """Gather the seconds that the run spent in each section on rank 0."""
+        own = {name: seconds - self._before.get(name, 0.0) for name, seconds in self.engine.sections().items()}
         own["output"] = own.get("output", 0.0) + self._spent
         ranks = [own] if self.comm is None else self.comm.gather(own, 0)
         if ranks is not None:

@@ -100,7 +100,7 @@ class NaiveEngine:
         return State(self.step, mine, {"calls": self.calls, "third": 1 / 3})
 
     def sections(self) -> dict[str, float]:
-        return {"force": 2.0 + self.rank, "list": 0.5}
+        return {"force": 7.0 + 0.1 * (self.step - self.setup.first_step) * (1 + self.rank), "list": 0.5}
 
 
 def _sorted(parts: list[Atoms]) -> Atoms:
