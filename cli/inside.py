@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from clustermark.core.plan import Job, Plan
     from clustermark.core.result import Result
     from clustermark.core.rundir import RunDirectory
-    from clustermark.runners.launcher import World
+    from clustermark.transports.world import World
 
 # mpirun ends every rank at the first bad exit status: the silent ranks leave rank 0 the time to say why.
 SILENT_SECONDS = 1.0

@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Run; returns the exit code. Raises ClustermarkError."""
-    from clustermark.runners.launcher import inside_launch
+    from clustermark.transports.world import inside_launch
 
     if (options.suite is None) == (options.resume is None):
         raise UsageError("run: give either a suite (`clustermark run smoke`) or --resume RUN")

@@ -9,6 +9,7 @@ from typing import Any
 
 from clustermark.core.errors import LaunchError
 from clustermark.transports.fabrics import FABRICS, apply_fabric
+from clustermark.transports.world import initialised_mpi
 
 
 def redirect_output(folder: Path, name: str) -> None:
@@ -23,22 +24,12 @@ def redirect_output(folder: Path, name: str) -> None:
 def start_mpi(fabric: str, expected_ranks: int) -> Any:
     """Initialise MPI with a fabric; returns the module mpi4py.MPI.
 
-    The thread level is FUNNELED: mpi4py's default, MULTIPLE, makes every call take locks that a C program
-    with MPI_Init does not take.
-
     Raises
     ------
     LaunchError : the world has another size than asked, or the library is not the fabric's
     """
     apply_fabric(fabric, os.environ)  # type: ignore[arg-type]
-    import mpi4py
-
-    mpi4py.rc.initialize = False
-    mpi4py.rc.finalize = False
-    from mpi4py import MPI
-
-    if not MPI.Is_initialized():
-        MPI.Init_thread(MPI.THREAD_FUNNELED)
+    MPI = initialised_mpi()
     size = MPI.COMM_WORLD.size
     library = library_facts(MPI)
     if size != expected_ranks:

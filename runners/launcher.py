@@ -12,6 +12,7 @@ from pathlib import Path
 from clustermark.core.environment import affinity, cpu_facts
 from clustermark.core.errors import LaunchError
 from clustermark.transports.fabrics import apply_fabric
+from clustermark.transports.world import inside_launch
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -31,28 +32,6 @@ class Launcher:
     path: str
     mpi: str
     version: str
-
-
-@dataclass(frozen=True)
-class World:
-    """What the variables of an MPI launch say to one of its ranks."""
-
-    mpi: str
-    rank: int
-    size: int
-
-
-def inside_launch(variables: Mapping[str, str]) -> World | None:
-    """The launch that started this process, or None; a scheduler's variables do not count: a batch script has them."""
-    for mpi, rank, size in (
-        ("openmpi", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
-        ("mpich", "PMI_RANK", "PMI_SIZE"),
-    ):
-        try:
-            return World(mpi, int(variables[rank]), int(variables[size]))
-        except (KeyError, ValueError):
-            continue
-    return None
 
 
 def rank_hint(variables: Mapping[str, str]) -> str:

@@ -12,14 +12,13 @@ from clustermark.core.errors import LaunchError
 from clustermark.runners.launcher import (
     THREAD_VARIABLES,
     Launcher,
-    World,
     find_launcher,
-    inside_launch,
     launch_arguments,
     launch_environment,
     rank_hint,
 )
 from clustermark.transports.fabrics import FABRICS
+from clustermark.transports.world import World, inside_launch
 
 OPENMPI = Launcher("/opt/bin/mpirun", "openmpi", "5.0.11")
 MPICH = Launcher("/opt/bin/mpirun", "mpich", "5.0.2")
