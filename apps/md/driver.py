@@ -235,8 +235,11 @@ class Simulation:
             return
         from clustermark.apps.md.overlaps import overlap_error
 
-        atoms = self.gather()
-        raise self.world.share(overlap_error(atoms, row.potential_energy) if atoms is not None else None)
+        atoms, forces = self.gather(), self.gather_forces()
+        error = None
+        if atoms is not None and forces is not None:
+            error = overlap_error(atoms, forces, row.potential_energy)
+        raise self.world.share(error)
 
     # --- atoms in and out -----------------------------------------------------------------------------------
 

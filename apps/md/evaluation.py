@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from clustermark.apps.md import kernels_cpu as kernels
 from clustermark.apps.md.halo import Halo
 from clustermark.apps.md.interactions import Embedded, make_interaction
-from clustermark.apps.md.layout import Layout
+from clustermark.apps.md.layout import Layout, PairList
 from clustermark.apps.md.model import EmbeddedAtom, Potential
 from clustermark.apps.md.sections import SectionClock
 from clustermark.apps.md.tables import spline_table
 
+# What is done to some rows of a list; how a message starts and ends.
 Rows = Callable[[int, int], None]
+Transfer = tuple[Callable[[], None], Callable[[], None]]
 
 
 @dataclass(frozen=True)
@@ -62,21 +65,20 @@ class Evaluation:
             stages = len(halo)
 
             def local_rows(first: int, last: int) -> None:
-                self._pairs(layout, first, last, totals)
+                self._pairs(layout, layout.local_list, first, last, totals)
 
             if not fresh_ghosts:
                 middle = size // 2 if stages else 0
                 self._beside(self._positions_forward(layout, halo), 0, middle, local_rows)
                 done = middle
             if layout.ghost_list.size:
-                self._ghost_pairs(layout, totals)
+                self._pairs(layout, layout.ghost_list, 0, layout.ghost_list.size, totals)
             self._beside(self._forces_home(layout, halo), done, size, local_rows)
         if totals is None:
             return None
         return Sums(totals[0] + embedding, totals[1], int(totals[2]))
 
-    def _pairs(self, layout: Layout, first: int, last: int, totals: np.ndarray | None) -> None:
-        pairs = layout.local_list
+    def _pairs(self, layout: Layout, pairs: PairList, first: int, last: int, totals: np.ndarray | None) -> None:
         kernels.pair_forces(
             self.interaction,
             layout.positions,
@@ -90,42 +92,21 @@ class Evaluation:
             totals,
         )
 
-    def _ghost_pairs(self, layout: Layout, totals: np.ndarray | None) -> None:
-        pairs = layout.ghost_list
-        kernels.pair_forces(
-            self.interaction,
-            layout.positions,
-            pairs.groups,
-            pairs.entries,
-            layout.shifts,
-            0,
-            pairs.size,
-            layout.width,
-            layout.forces,
-            totals,
-        )
+    def _positions_forward(self, layout: Layout, halo: Halo) -> list[Transfer]:
+        start, finish = halo.start_positions, halo.finish_positions
+        return [
+            (partial(start, number, layout.positions), partial(finish, number, layout.positions))
+            for number in range(len(halo))
+        ]
 
-    def _positions_forward(self, layout: Layout, halo: Halo) -> list[tuple[Callable[[], None], Callable[[], None]]]:
-        def transfer(number: int) -> tuple[Callable[[], None], Callable[[], None]]:
-            return (
-                lambda: halo.start_positions(number, layout.positions),
-                lambda: halo.finish_positions(number, layout.positions),
-            )
+    def _forces_home(self, layout: Layout, halo: Halo) -> list[Transfer]:
+        start, finish = halo.start_forces, halo.finish_forces
+        return [
+            (partial(start, number, layout.forces), partial(finish, number, layout.forces))
+            for number in reversed(range(len(halo)))
+        ]
 
-        return [transfer(number) for number in range(len(halo))]
-
-    def _forces_home(self, layout: Layout, halo: Halo) -> list[tuple[Callable[[], None], Callable[[], None]]]:
-        def transfer(number: int) -> tuple[Callable[[], None], Callable[[], None]]:
-            return (
-                lambda: halo.start_forces(number, layout.forces),
-                lambda: halo.finish_forces(number, layout.forces),
-            )
-
-        return [transfer(number) for number in reversed(range(len(halo)))]
-
-    def _beside(
-        self, transfers: list[tuple[Callable[[], None], Callable[[], None]]], first: int, last: int, work: Rows
-    ) -> None:
+    def _beside(self, transfers: list[Transfer], first: int, last: int, work: Rows) -> None:
         """Start each transfer, do a part of the rows, finish it; without overlap the rows come last."""
         if not self.overlap:
             for start, finish in transfers:
@@ -149,15 +130,14 @@ class Evaluation:
         assert self.splines is not None
         slots = layout.clusters * layout.lanes
         layout.electron_density[:slots] = 0
-        pairs = layout.local_list
 
         def local_rows(first: int, last: int) -> None:
-            self._densities(layout, pairs.groups, pairs.entries, first, last)
+            self._densities(layout, layout.local_list, first, last)
 
-        self._beside([] if fresh_ghosts else self._positions_forward(layout, halo), 0, pairs.size, local_rows)
-        ghosts = layout.ghost_list
-        if ghosts.size:
-            self._densities(layout, ghosts.groups, ghosts.entries, 0, ghosts.size)
+        transfers = [] if fresh_ghosts else self._positions_forward(layout, halo)
+        self._beside(transfers, 0, layout.local_list.size, local_rows)
+        if layout.ghost_list.size:
+            self._densities(layout, layout.ghost_list, 0, layout.ghost_list.size)
         with self.clock.section("halo"):
             halo.add_scalars_back(layout.electron_density)
         table = self.splines
@@ -177,12 +157,12 @@ class Evaluation:
             halo.forward_scalars(layout.embedding_slope)
         return energy
 
-    def _densities(self, layout: Layout, groups: np.ndarray, entries: np.ndarray, first: int, last: int) -> None:
+    def _densities(self, layout: Layout, pairs: PairList, first: int, last: int) -> None:
         kernels.densities(
             self.interaction,
             layout.positions,
-            groups,
-            entries,
+            pairs.groups,
+            pairs.entries,
             layout.shifts,
             first,
             last,

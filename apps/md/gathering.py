@@ -23,9 +23,10 @@ class Ranks:
         """`comm` is an mpi4py communicator or None."""
         self.comm = comm
         self.rank, self.size = (comm.rank, comm.size) if comm is not None else (0, 1)
+        self._one = np.empty(1)
 
     def total(self, value: float) -> float:
-        """Sum over ranks, the same bits on all of them."""
+        """Sum over ranks, the same bits on all of them: mpi4py reduces objects on rank 0 and sends the result."""
         return float(self.comm.allreduce(value)) if self.comm is not None else float(value)
 
     def maximum(self, value: float) -> float:
@@ -34,7 +35,9 @@ class Ranks:
             return value
         from mpi4py import MPI
 
-        return float(self.comm.allreduce(value, MPI.MAX))
+        self._one[0] = value
+        self.comm.Allreduce(MPI.IN_PLACE, self._one, MPI.MAX)
+        return float(self._one[0])
 
     def share(self, value: Any) -> Any:
         """Rank 0's value on every rank."""

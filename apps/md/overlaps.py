@@ -7,28 +7,25 @@ import numpy as np
 from clustermark.apps.md.model import Atoms, Floats
 from clustermark.core.errors import UsageError
 
-_BLOCK = 256
+
+def worst_pair(atoms: Atoms, forces: Floats) -> tuple[int, int, float]:
+    """Rows of the atom with the largest force, or with one that is no number, and of its nearest neighbour; distance.
+
+    Of two atoms that overlap each feels the largest force, so one pass over the atoms finds the pair.
+    """
+    sizes = np.linalg.norm(forces, axis=1)
+    worst = int(np.where(np.isfinite(sizes), sizes, np.inf).argmax())
+    difference = atoms.positions - atoms.positions[worst]
+    difference -= atoms.box * np.rint(difference / atoms.box)
+    square = np.einsum("ij,ij->i", difference, difference)
+    square[worst] = np.inf
+    nearest = int(square.argmin())
+    return worst, nearest, float(np.sqrt(square[nearest]))
 
 
-def closest_pair(positions: Floats, box: Floats) -> tuple[int, int, float]:
-    """Rows of the two atoms nearest to each other under periodic images, and their distance; O(N²), in blocks."""
-    best = (0, 0, np.inf)
-    for first in range(0, len(positions), _BLOCK):
-        block = positions[first : first + _BLOCK]
-        difference = block[:, None, :] - positions[None, first:, :]
-        difference -= box * np.rint(difference / box)
-        square = np.einsum("ijk,ijk->ij", difference, difference)
-        square[np.arange(len(block)), np.arange(len(block))] = np.inf
-        place = int(square.argmin())
-        i, j = divmod(place, square.shape[1])
-        if square[i, j] < best[2]:
-            best = (first + i, first + j, float(square[i, j]))
-    return best[0], best[1], float(np.sqrt(best[2]))
-
-
-def overlap_error(atoms: Atoms, energy: float) -> UsageError:
+def overlap_error(atoms: Atoms, forces: Floats, energy: float) -> UsageError:
     """The sentence for a start whose potential energy no run survives."""
-    i, j, distance = closest_pair(atoms.positions, atoms.box)
+    i, j, distance = worst_pair(atoms, forces)
     return UsageError(
         f"atoms {atoms.ids[i]} and {atoms.ids[j]} are {distance:.3g} apart and the potential energy is {energy:.3g}: "
         f"they overlap; remove one of them or relax the configuration first"

@@ -6,10 +6,12 @@ Exit codes: 0 ok, 2 bad input, 4 the run failed, 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from clustermark.apps.md.simulate import Record
 
 EXAMPLES = Path(__file__).parent / "examples"
+
+# A start that takes longer is told to be compiling.
+COMPILING_SECONDS = 4.0
 
 DESCRIPTION = "Molecular dynamics: Lennard-Jones and embedded-atom systems in periodic boxes, over MPI ranks."
 
@@ -117,7 +122,8 @@ def _run(options: argparse.Namespace, data: Input, comm: Any) -> int:
     if names:
         on_root(comm, lambda: prepare_folder(folder, names, options.overwrite))
     setup = make_setup(data, comm)
-    engine = make_engine(setup, comm)
+    with _compiling_note(options, comm):
+        engine = make_engine(setup, comm)
     talks = not (options.json or options.quiet)
     progress = not options.quiet and sys.stderr.isatty()
     record = simulate(data, setup, engine, comm, Manner(folder, talks, progress))
@@ -128,6 +134,20 @@ def _run(options: argparse.Namespace, data: Input, comm: Any) -> int:
             json.dumps(document(data, setup, record, engine.ranks)) if options.json else _closing(record, folder, names)
         )
     return EXIT_OK
+
+
+@contextlib.contextmanager
+def _compiling_note(options: argparse.Namespace, comm: Any) -> Iterator[None]:
+    """Says on stderr what takes so long, where it does: kernels are compiled once per machine and precision."""
+    text = "md: compiling kernels, once per machine and precision (up to a minute)"
+    timer = threading.Timer(COMPILING_SECONDS, lambda: print(text, file=sys.stderr, flush=True))
+    timer.daemon = True
+    if not options.quiet and (comm is None or comm.rank == 0):
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def document(data: Input, setup: Setup, record: Record, ranks: int) -> dict[str, Any]:
