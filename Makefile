@@ -34,6 +34,7 @@ format: $(VENV)/.test
 
 clean:
 	rm -rf $(VENV) $(MPICH) build dist *.egg-info src/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys, venv; sys.exit("clustermark needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=" if sys.version_info < (3, 11) else 0)'
