@@ -112,25 +112,35 @@ def sort_into_columns(
     return starts[number] - first_cluster
 
 
+def padding_distances(box: Floats, reach: float) -> Floats:
+    """(3,) distance between two paddings such that an edge of the box is k + ½ of them, and 2.5 reaches where it can.
+
+    Paddings are shifted by the edges of the box like all atoms i, and then fall half-way between two others, which
+    is 1.25 reaches, or a whole edge where the box is short (k = 0).
+    """
+    return box / (np.maximum(np.floor(box / (2.5 * reach) - 0.5), 0) + 0.5)
+
+
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def fill_padding(first_cluster, clusters, lanes, far, apart, ids, types, positions):
     """Empty the slots of some clusters: id −1, type 0, and a place of its own outside the box.
 
-    Two paddings of one list entry must not meet: their r² = 0 would be in reach. The number of the cluster, in base
+    Two paddings of one list entry must not meet: their r² would be in reach. The number of the cluster, in base
     PLACES, gives the place; not so far that a power of it would be a denormal number in float32.
 
     Parameters
     ----------
-    far, apart : [length] distance from the box; distance between two paddings, more than the reach of the list
+    far : [length] distance from the box
+    apart : (3,) [length] distance between two paddings (`padding_distances`)
     """
     for cluster in range(first_cluster, first_cluster + clusters):
         for lane in range(lanes):
             ids[cluster * lanes + lane] = PADDING
             types[cluster * lanes + lane] = 0
             offset = cluster * 3 * lanes + lane
-            positions[offset] = far + apart * (lane + lanes * (cluster // (PLACES * PLACES)))
-            positions[offset + lanes] = far + apart * (cluster % PLACES)
-            positions[offset + 2 * lanes] = far + apart * (cluster // PLACES % PLACES)
+            positions[offset] = far + apart[0] * (lane + lanes * (cluster // (PLACES * PLACES)))
+            positions[offset + lanes] = far + apart[1] * (cluster % PLACES)
+            positions[offset + 2 * lanes] = far + apart[2] * (cluster // PLACES % PLACES)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")

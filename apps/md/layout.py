@@ -17,6 +17,7 @@ from clustermark.apps.md.clusters import (
     collect,
     fill_padding,
     most_clusters,
+    padding_distances,
     scatter,
     sort_into_columns,
 )
@@ -111,7 +112,7 @@ class Layout:
         count = self._sort(staging, staging.atoms, staging.total, ghosts, self.local, self._ghost_starts)
         self.clusters = self.local + count
         used = slice(0, self.clusters * self.lanes)
-        far, apart = float(bricks.box.max()) + 2 * reach, 4 * reach
+        far, apart = float(bricks.box.max()) + 2 * reach, padding_distances(bricks.box, reach)
         fill_padding(0, self.clusters, self.lanes, far, apart, self.ids, self.types, self.masters)
         slots = self.slots[: staging.total]
         self.ids[slots] = staging.ids[: staging.total]

@@ -182,7 +182,7 @@ def find_ghosts(staging: Staging, bricks: Bricks, reach: float, comm: Any) -> li
         before = staging.total
         for direction in (-1, 1):  # of sending: our lower face goes down, ghosts at our upper face go up
             first = 0 if direction < 0 else staging.atoms
-            if first == before:
+            if axis == bricks.decomposed[0] and direction > 0:
                 continue
             x = staging.positions[first:before, axis]
             face = bricks.low[axis] + reach if direction < 0 else bricks.high[axis] - reach
