@@ -6,7 +6,6 @@ A message or a rank that does not come ends the test after PATIENCE instead of h
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, Queue
@@ -24,8 +23,14 @@ class World:
         self.size = size
         self.barrier = threading.Barrier(size, timeout=PATIENCE)
         self.values: list[Any] = [None] * size
-        self.mail: defaultdict[tuple[int, int, int], Queue[Any]] = defaultdict(Queue)
         self.broken = threading.Event()
+        self._mail: dict[tuple[int, int, int], Queue[Any]] = {}
+        self._lock = threading.Lock()
+
+    def mail(self, source: int, target: int, tag: int) -> Queue[Any]:
+        """Messages under way from one rank to another, in their order."""
+        with self._lock:
+            return self._mail.setdefault((source, target, tag), Queue())
 
 
 class Request:
@@ -59,12 +64,12 @@ class ThreadComm:
         return sum(self.allgather(value))
 
     def send(self, value: Any, target: int, tag: int) -> None:
-        self.world.mail[self.rank, target, tag].put(value)
+        self.world.mail(self.rank, target, tag).put(value)
 
     def recv(self, buffer: None, source: int, tag: int) -> Any:
         for _ in range(int(10 * PATIENCE)):
             try:
-                return self.world.mail[source, self.rank, tag].get(timeout=0.1)
+                return self.world.mail(source, self.rank, tag).get(timeout=0.1)
             except Empty:
                 if self.world.broken.is_set():
                     break
