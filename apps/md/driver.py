@@ -24,7 +24,7 @@ from clustermark.apps.md.thermostats import make_thermostat
 from clustermark.apps.md.velocity_kernels import kinetic_energy
 from clustermark.core.errors import ClustermarkError
 
-# A run whose temperature has grown by this factor over its start or thermostat has exploded.
+# A run whose temperature has grown by this factor over its start, its thermostat or its binding energy has exploded.
 EXPLOSION = 1e4
 
 
@@ -82,7 +82,9 @@ class Simulation:
         self._build()
         self._sums = self._forces(fresh_ghosts=True, want_sums=True)
         self._thermo = self._measure()
-        self._limit = EXPLOSION * max(self._thermo.temperature, ensemble.temperature, 1e-300)
+        # A start at rest may warm up to what its binding energy gives.
+        binding = abs(self._thermo.potential_energy) / (max(self.number, 1) * self.units.boltzmann)
+        self._limit = EXPLOSION * max(self._thermo.temperature, ensemble.temperature, binding, 1e-300)
         self._check_start()
 
     @property
