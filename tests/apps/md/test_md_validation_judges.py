@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from validate import md_decomposition, md_restarts, md_validate
 from validate.md_judges import (
     CAUGHT,
     MISSED,
+    NO,
+    YES,
     Estimate,
     Row,
     agrees,
@@ -175,3 +179,82 @@ def test_a_page_without_marks_is_refused_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"page\.md: .* put them back"):
         written_between(page, "text")
     assert page.read_text() == "nothing here"
+
+
+# --- rows from measured numbers ---------------------------------------------------------------------------------
+
+
+def thermo_row(scale: float = 1.0) -> dict[str, float]:
+    return {
+        "temperature": 0.757,
+        "potential_energy": -184272.0 * scale,
+        "total_energy": -147915.0,
+        "pressure": 0.2073,
+    }
+
+
+def rank_runs(**changed: Any) -> dict[str, Any]:
+    run = {"atoms": 32000, "pairs": 864000, "first": thermo_row(), "last": thermo_row()}
+    lammps = {"version": 1, "first": thermo_row(), "last": thermo_row(), "last_fixed": thermo_row(1 + 1e-5)}
+    against = {"lammps": lammps, "safe": {"1": run}, "fixed": run | {"last": thermo_row(1 + 1e-6)}}
+    found = {f"ranks.{ranks}": dict(run) for ranks in md_decomposition.RANKS}
+    return found | {"lammps.melt": against, "lammps.copper": {"skipped": "no LAMMPS"}} | changed
+
+
+def verdicts(found: dict[str, Any]) -> list[str]:
+    return [row.verdict for row in md_decomposition.rows(found)]
+
+
+def test_equal_runs_agree_and_absent_lammps_is_skipped_by_name() -> None:
+    *judged, last = verdicts(rank_runs())
+    assert set(judged) == {YES}
+    assert last == "skipped: no LAMMPS"
+
+
+def planted_runs() -> dict[str, dict[str, Any]]:
+    """What is wrong → runs with it."""
+    run = {"atoms": 32000, "pairs": 864000, "first": thermo_row(), "last": thermo_row()}
+    melt = rank_runs()["lammps.melt"]
+    return {
+        "a pair is counted twice": rank_runs(**{"ranks.4": run | {"pairs": 864001}}),
+        "a pair's energy is missing": rank_runs(**{"ranks.2": run | {"first": thermo_row(1 + 1e-7)}}),
+        "forces differ": rank_runs(**{"ranks.4": run | {"last": thermo_row(1 + 1e-9)}}),
+        "LAMMPS differs": rank_runs(**{"lammps.melt": melt | {"safe": {"4": run | {"last": thermo_row(1 + 1e-9)}}}}),
+        "many pairs are missed": rank_runs(**{"lammps.melt": melt | {"fixed": run | {"last": thermo_row(1 + 1e-4)}}}),
+    }
+
+
+@pytest.mark.parametrize("fault", planted_runs())
+def test_a_wrong_decomposition_is_seen(fault: str) -> None:
+    assert verdicts(planted_runs()[fault]).count(NO) >= 1
+
+
+def test_a_restart_that_differs_or_stops_early_is_seen() -> None:
+    case = {"steps": [200, 200], "arrays": 4, "differing": [], "planted": ["0.velocities"]}
+
+    def judged(**changed: Any) -> list[str]:
+        cases = dict.fromkeys(md_restarts.CASES, case)
+        found = {f"restart.{ranks}": dict(cases) for ranks in md_restarts.RANKS}
+        found["restart.4"]["NVE, double"] = case | changed
+        return [row.verdict for row in md_restarts.rows(found)]
+
+    assert judged() == [*[YES] * 9, CAUGHT]
+    assert judged(differing=["3.velocities"]).count(NO) == 1
+    assert judged(steps=[200, 199]).count(NO) == 1
+    assert judged(planted=[])[-1] == MISSED
+
+
+def test_a_page_waits_for_all_parts_and_names_the_first_that_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UsageError, match=r"the first is nist\.0\.776"):
+        md_validate.judged(tmp_path)
+    assert md_validate.main(["--folder", str(tmp_path), "--part", "nist.0.775.csvr.mixed"]) == 2
+    assert "did you mean 'nist.0.776.csvr.mixed'" in capsys.readouterr().err
+
+
+def test_a_part_without_what_it_needs_leaves_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLUSTERMARK_PEERS_PYTHON", str(tmp_path / "python"))
+    md_validate.measured("lammps.melt", str(tmp_path))
+    found = json.loads((tmp_path / "lammps.melt.json").read_text())["found"]
+    assert found["skipped"].startswith("no LAMMPS: install")
