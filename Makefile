@@ -2,6 +2,7 @@
 # make test   set up and run every test
 # make check  format, lint, types, floors
 # make perf   speed benchmarks (quiet machine)
+# make validate   the long validation of molecular dynamics; writes docs/md-validation.md
 # Each target does its own set-up in .venv; `make clean` removes it.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MPICH := .venv-mpich
 
-.PHONY: run test check perf format clean
+.PHONY: run test check perf validate format clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
@@ -27,6 +28,9 @@ check: $(VENV)/.test
 perf: $(VENV)/.test $(MPICH)/.run
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE CLUSTERMARK_OTHER_PYTHON=$(abspath $(MPICH))/bin/python \
 	  $(BIN)/python -m pytest tests/perf --benchmark-only -rs --benchmark-columns=median,iqr,rounds
+
+validate: $(VENV)/.run
+	$(BIN)/python tests/validate/md_validate.py
 
 format: $(VENV)/.test
 	$(BIN)/ruff format .
