@@ -82,8 +82,12 @@ class Target:
         return UNCLEAR
 
     def __str__(self) -> str:
-        """``≤ 0.3 s``, ``0.95 … 1.05``."""
-        bounds = f"≤ {self.most:g}" if self.least == -math.inf else f"{self.least:g} … {self.most:g}"
+        """``≤ 0.3 s``, ``≥ 2``, ``0.95 … 1.05``."""
+        bounds = f"{self.least:g} … {self.most:g}"
+        if self.least == -math.inf:
+            bounds = f"≤ {self.most:g}"
+        elif self.most == math.inf:
+            bounds = f"≥ {self.least:g}"
         return f"{bounds} {self.unit}".rstrip()
 
 
