@@ -136,13 +136,15 @@ def _extent(boxes, first, last):
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def build_list(positions, clusters, boxes, starts, grid, reach, shifts, shift_numbers, width, groups, entries):
-    """List of the pairs of local clusters i with the clusters j that `starts` and `grid` describe.
+def build_list(
+    positions, first_cluster, clusters, boxes, starts, grid, reach, shifts, shift_numbers, width, groups, entries
+):
+    """List of the pairs of clusters i with the clusters j that `starts` and `grid` describe.
 
     Parameters
     ----------
     positions : flat cluster layout, in the kernels' precision
-    clusters : local clusters, 0 … clusters − 1
+    first_cluster, clusters : the clusters i, of which there are `clusters`
     boxes : (all clusters, 6) bounding boxes
     starts, grid : columns of the clusters j: starts (nx·ny + 1,); grid (origin x, y, side x, y, nx, ny)
     reach : [length] cutoff + skin, a little more than which is listed where clusters are wide
@@ -163,7 +165,7 @@ def build_list(positions, clusters, boxes, starts, grid, reach, shifts, shift_nu
     own = np.empty(3 * size, positions.dtype)
     box = np.empty(6)
     extent = _extent(boxes, starts[0], starts[-1])
-    for i in range(clusters):
+    for i in range(first_cluster, first_cluster + clusters):
         for shift in shift_numbers:
             near = True
             for d in range(3):
@@ -179,6 +181,7 @@ def build_list(positions, clusters, boxes, starts, grid, reach, shifts, shift_nu
             after = i + 1 if shift == ITSELF else 0
             _search(i, positions, own, box, boxes, starts, grid, reach, after, width, candidates, counts)
             if used[0] + size // ATOMS > groups.shape[0] or used[1] + counts.sum() > entries.size:
-                return -(used[0] * clusters // (i + 1)) - 64, -(used[1] * clusters // (i + 1)) - 4096
+                done = i + 1 - first_cluster
+                return -(used[0] * clusters // done) - 64, -(used[1] * clusters // done) - 4096
             _append(i, shift, shift == ITSELF, candidates, counts, groups, entries, used)
     return used[0], used[1]
