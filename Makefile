@@ -4,11 +4,15 @@
 # make perf   speed benchmarks (quiet machine)
 # make validate   the long validation of molecular dynamics; writes docs/md-validation.md
 # Each target does its own set-up in .venv; `make clean` removes it.
+# CUDA=0 leaves the CUDA compiler (some 200 MB, no GPU needed) out of a new .venv; its tests are then skipped by name.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MPICH := .venv-mpich
+CUDA ?= $(if $(filter Linux,$(shell uname -s)),1,0)
+TEST_EXTRAS := mpi,test,check$(if $(filter-out 0,$(CUDA)),$(shell echo ,cuda-test))
+TESTED := $(VENV)/.test$(if $(filter-out 0,$(CUDA)),-cuda)
 
 .PHONY: run test check perf validate format clean
 .DELETE_ON_ERROR:
@@ -16,23 +20,23 @@ MPICH := .venv-mpich
 run: $(VENV)/.run
 	$(BIN)/clustermark run smoke
 
-test: $(VENV)/.test $(MPICH)/.run
+test: $(TESTED) $(MPICH)/.run
 	CLUSTERMARK_OTHER_PYTHON=$(abspath $(MPICH))/bin/python $(BIN)/python -m pytest
 
-check: $(VENV)/.test
+check: $(TESTED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
-perf: $(VENV)/.test $(MPICH)/.run
+perf: $(TESTED) $(MPICH)/.run
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE CLUSTERMARK_OTHER_PYTHON=$(abspath $(MPICH))/bin/python \
 	  $(BIN)/python -m pytest tests/perf --benchmark-only -rs --benchmark-columns=median,iqr,rounds
 
 validate: $(VENV)/.run
 	$(BIN)/python tests/validate/md_validate.py
 
-format: $(VENV)/.test
+format: $(TESTED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -52,8 +56,8 @@ $(VENV)/.run: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mpi]'
 	touch $@
 
-$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mpi,test,check]'
+$(TESTED): pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(TEST_EXTRAS)]'
 	touch $@ $(VENV)/.run
 
 $(MPICH)/.run: pyproject.toml | $(MPICH)/bin/python

@@ -173,6 +173,7 @@ class Layout:
         while True:
             size, used = build_list(
                 self.positions,
+                0,
                 self.local,
                 self._boxes,
                 starts,

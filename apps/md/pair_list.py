@@ -182,13 +182,15 @@ def _extent(boxes, first, last):
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def build_list(positions, clusters, boxes, starts, grid, reach, shifts, shift_numbers, width, groups, entries):
-    """List of the pairs of local clusters i with the clusters j that `starts` and `grid` describe.
+def build_list(
+    positions, first_cluster, clusters, boxes, starts, grid, reach, shifts, shift_numbers, width, groups, entries
+):
+    """List of the pairs of clusters i with the clusters j that `starts` and `grid` describe.
 
     Parameters
     ----------
     positions : flat cluster layout, in the kernels' precision
-    clusters : local clusters, 0 … clusters − 1
+    first_cluster, clusters : the clusters i, of which there are `clusters`
     boxes : (6, all clusters + BLOCK.count) float32, bounding boxes rounded outwards
     starts, grid : columns of the clusters j: starts (nx·ny + 1,); grid (origin x, y, side x, y, nx, ny)
     reach : [length] cutoff + skin, a little more than which is listed where clusters are wide
@@ -211,7 +213,7 @@ def build_list(positions, clusters, boxes, starts, grid, reach, shifts, shift_nu
     levels = max(1, min(4096, math.ceil((extent[5] - extent[2]) / height))) if extent[5] > extent[2] else 1
     index = np.ascontiguousarray(_index_columns(boxes[5], starts, extent[2], height, levels).T)
     row, place = 0, 0
-    for i in range(clusters):
+    for i in range(first_cluster, first_cluster + clusters):
         for shift in shift_numbers:
             near = True
             for d in range(3):
@@ -225,7 +227,8 @@ def build_list(positions, clusters, boxes, starts, grid, reach, shifts, shift_nu
             number = _candidates(box, boxes, starts, grid, reach, after, index[level], found)
             for lane in range(0, size, ATOMS):
                 if row == groups.shape[0] or place + 3 * number > entries.size:
-                    return -(row * clusters // (i + 1)) - 64, -(place * clusters // (i + 1)) - 4096
+                    done = i + 1 - first_cluster
+                    return -(row * clusters // done) - 64, -(place * clusters // done) - 4096
                 both, first, second = _sort_out(
                     positions, i * 3 * size + lane, shifts[shift], found, number, reach_square, width, runs
                 )

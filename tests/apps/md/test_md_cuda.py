@@ -1,0 +1,323 @@
+"""The CUDA kernels without a GPU: machine code within budgets, entries like those of the CPU, executed in a simulator.
+
+Unmeasured: no machine that runs these tests is asked to have a GPU.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+pytest.importorskip("numba_cuda", reason="numba-cuda is not installed: make test CUDA=1, or pip install '.[cuda-test]'")
+pytest.importorskip(
+    "cuda.bindings.nvrtc", reason="NVIDIA's compiler wheels are not installed: pip install '.[cuda-test]'"
+)
+
+from cuda_helpers.offline import (
+    PROGRAMS,
+    Audit,
+    Launch,
+    audit,
+    compile_offline,
+    kernels_in,
+    recorded_launches,
+)
+from md_cuda_calls import MODULES, call_every_entry
+from numba import float32, float64
+
+from clustermark.apps.md import (
+    clusters,
+    clusters_cuda,
+    halo,
+    halo_cuda,
+    integrate_cpu,
+    integrate_cuda,
+    kernels_cpu,
+    kernels_cuda,
+    pair_list,
+    pair_list_cuda,
+    velocity_cuda,
+    velocity_kernels,
+)
+from clustermark.apps.md.layout import PRECISIONS
+from clustermark.devices.numba_cuda import cuda
+
+if not (PROGRAMS / "ptxas").exists() or not (PROGRAMS / "nvdisasm").exists():
+    pytest.skip("ptxas or nvdisasm is not installed: pip install '.[cuda-test]'", allow_module_level=True)
+
+HERE = Path(__file__).parent
+CAPABILITIES = ((8, 0), (9, 0), (10, 0))
+
+
+@dataclass(frozen=True)
+class Row:
+    """Budget of a kernel: registers of its widest variant, and in which precisions it may use float64, and why."""
+
+    registers: int
+    float64_in: tuple[str, ...] = ()
+    because: str = ""
+
+
+STAGING = Row(32, ("mixed", "single"), "positions outside of clusters are float64, (n, 3), in every precision")
+MASTERS = Row(32, ("mixed",), "master positions and velocities are float64")
+SUMS = Row(32, ("mixed", "single"), "a sum over all atoms, a few operations each")
+ROWS: dict[str, Row] = {
+    "clusters_cuda.box_clusters": Row(36),
+    "clusters_cuda.clear": Row(16),
+    "clusters_cuda.clusters_in_columns": Row(16),
+    "clusters_cuda.collect_rows": STAGING,
+    "clusters_cuda.count_in_columns": STAGING,
+    "clusters_cuda.pad_slots": MASTERS,
+    "clusters_cuda.place_in_columns": Row(16),
+    "clusters_cuda.rank_in_columns": STAGING,
+    "clusters_cuda.scatter_rows": STAGING,
+    "clusters_cuda.start_columns": Row(16),
+    "halo_cuda.add_rows": Row(24),
+    "halo_cuda.pack_rows": Row(24),
+    "halo_cuda.unpack_rows": Row(24),
+    "integrate_cuda.displacements": Row(32),
+    "integrate_cuda.kick_and_drift": MASTERS,
+    "integrate_cuda.kick_slots": MASTERS,
+    "integrate_cuda.spread_by_type": Row(16),
+    "kernels_cuda.ADD_FORCES[Embedded]": Row(96),
+    "kernels_cuda.ADD_FORCES[ManyTypes]": Row(80),
+    "kernels_cuda.ADD_FORCES[OneType]": Row(64),
+    "kernels_cuda.ADD_FORCES_AND_SUMS[Embedded]": Row(112),
+    "kernels_cuda.ADD_FORCES_AND_SUMS[ManyTypes]": Row(96),
+    "kernels_cuda.ADD_FORCES_AND_SUMS[OneType]": Row(80),
+    "kernels_cuda.add_densities": Row(64),
+    "kernels_cuda.embed_slots": SUMS,
+    "pair_list_cuda.count_entries": Row(96),
+    "pair_list_cuda.write_entries": Row(96),
+    "scan_cuda.add_up_chunks": Row(32),
+    "scan_cuda.sum_chunks": Row(32),
+    "velocity_cuda.renew_velocities": Row(48, ("mixed", "single"), "the deviates are those of the CPU"),
+    "velocity_cuda.sum_of_squares": SUMS,
+}
+# Of the kernels that dominate a run, in float32: 64 registers let 8 blocks of 128 threads share a multiprocessor.
+FLOAT32_REGISTERS = {name: 72 for name in ROWS if name.startswith("kernels_cuda.ADD_FORCES")}
+
+ENTRIES: list[tuple[ModuleType, ModuleType, tuple[str, ...]]] = [
+    (
+        clusters,
+        clusters_cuda,
+        ("sort_into_columns", "fill_padding", "scatter", "collect", "bounding_boxes"),
+    ),
+    (pair_list, pair_list_cuda, ("build_list",)),
+    (kernels_cpu, kernels_cuda, ("pair_forces", "densities", "embed")),
+    (integrate_cpu, integrate_cuda, ("kick_drift", "kick", "largest_displacement_square", "per_slot")),
+    (velocity_kernels, velocity_cuda, ("kinetic_energy", "langevin_kick")),
+    (halo, halo_cuda, ("pack", "unpack", "unpack_add")),
+]
+
+
+# --- entries -------------------------------------------------------------------------------------------------
+
+
+def parameters(function: Callable[..., Any]) -> list[tuple[str, Any, Any]]:
+    """Name, kind and default of each parameter, in order; of the Python behind a compiled function."""
+    signature = inspect.signature(getattr(function, "py_func", function))
+    return [(p.name, p.kind, p.default) for p in signature.parameters.values()]
+
+
+@pytest.mark.parametrize(
+    ("cpu", "gpu", "name"),
+    [(cpu, gpu, name) for cpu, gpu, names in ENTRIES for name in names],
+    ids=[name for _, _, names in ENTRIES for name in names],
+)
+def test_an_entry_has_the_name_and_the_parameters_of_the_cpu(cpu: ModuleType, gpu: ModuleType, name: str) -> None:
+    assert parameters(getattr(gpu, name)) == parameters(getattr(cpu, name))
+
+
+def test_an_entry_with_other_parameters_is_found() -> None:
+    def pack(values: Any, offsets: Any, shift: Any, lanes: Any, buffer: Any) -> None: ...
+
+    assert parameters(pack) != parameters(halo.pack)
+
+
+def test_nothing_imports_cuda_unless_a_cuda_module_is_asked_for() -> None:
+    script = (
+        "import importlib, pkgutil, sys, clustermark.apps.md as md\n"
+        "names = [m.name for m in pkgutil.iter_modules(md.__path__)]\n"
+        "wanted = [n for n in names if n.endswith('_cuda') == (len(sys.argv) > 1)]\n"
+        "for name in wanted: importlib.import_module('clustermark.apps.md.' + name)\n"
+        "print(len(wanted), 'numba.cuda' in sys.modules, 'cuda.bindings' in sys.modules)"
+    )
+
+    def imported(*arguments: str) -> list[str]:
+        command = [sys.executable, "-c", script, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.split()
+
+    modules, numba_cuda, bindings = imported()
+    assert int(modules) > 30
+    assert (numba_cuda, bindings) == ("False", "False")
+    assert imported("cuda")[1] == "True"
+
+
+# --- machine code --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One kernel for one set of types, in machine code of every capability."""
+
+    kernel: str
+    precisions: tuple[str, ...]
+    audits: dict[tuple[int, int], Audit]
+
+
+def variants_of(names: dict[int, str]) -> dict[str, tuple[Launch, tuple[str, ...]]]:
+    """Every kernel with every set of types that an entry launches it with; key: name and number."""
+    launches: dict[tuple[int, Any], tuple[Launch, list[str]]] = {}
+    for precision in PRECISIONS:
+        with recorded_launches() as recorded:
+            call_every_entry(precision)
+        for launch in recorded:
+            _, precisions = launches.setdefault((id(launch.kernel), launch.types), (launch, []))
+            if precision not in precisions:
+                precisions.append(precision)
+    return {
+        f"{names[kernel]} {number}": (launch, tuple(precisions))
+        for number, ((kernel, _), (launch, precisions)) in enumerate(launches.items())
+    }
+
+
+@pytest.fixture(scope="module")
+def variants(tmp_path_factory: pytest.TempPathFactory) -> list[Variant]:
+    names = {id(kernel): name for name, kernel in kernels_in(MODULES).items()}
+    launches = variants_of(names)
+    sources = {key: compile_offline(launch, CAPABILITIES) for key, (launch, _) in launches.items()}
+    folder = tmp_path_factory.mktemp("ptx")
+    audits = {c: audit({key: ptx[c] for key, ptx in sources.items()}, c, folder) for c in CAPABILITIES}
+    return [
+        Variant(key.split()[0], precisions, {c: audits[c][key] for c in CAPABILITIES})
+        for key, (_, precisions) in launches.items()
+    ]
+
+
+def over_budget(variant: Variant, row: Row) -> list[str]:
+    """Sentences about every capability whose machine code breaks a rule."""
+    allowed = set(variant.precisions) <= {"double", *row.float64_in}
+    registers = row.registers
+    if "double" not in variant.precisions:
+        registers = FLOAT32_REGISTERS.get(variant.kernel, registers)
+    return [
+        f"{variant.kernel} in {'/'.join(variant.precisions)} on sm_{major}{minor}: {complaint}"
+        for (major, minor), found in variant.audits.items()
+        for complaint in found.complaints(registers, allowed)
+    ]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_kernel_keeps_its_budget_on_every_architecture(name: str, variants: list[Variant]) -> None:
+    """No spill, no local memory, no float64 in float32 kernels but where it is stated, registers as stated."""
+    own = [variant for variant in variants if variant.kernel == name]
+    assert {precision for variant in own for precision in variant.precisions} == set(PRECISIONS)
+    assert [complaint for variant in own for complaint in over_budget(variant, ROWS[name])] == []
+
+
+def without_a_row(modules: Any, rows: Any) -> set[str]:
+    return set(kernels_in(modules)) - set(rows)
+
+
+def test_every_kernel_has_a_row_and_every_row_a_kernel() -> None:
+    assert without_a_row(MODULES, ROWS) == set()
+    assert set(ROWS) - set(kernels_in(MODULES)) == set()
+    folder = Path(clusters.__file__).parent
+    assert {path.stem for path in folder.glob("*_cuda.py")} == {module.__name__.rsplit(".", 1)[1] for module in MODULES}
+
+
+def test_a_kernel_without_a_row_is_found() -> None:
+    @cuda.jit
+    def forgotten(x):
+        x[0] = 1
+
+    forgotten.py_func.__module__ = "house.new_cuda"
+    module: Any = SimpleNamespace(__name__="house.new_cuda", forgotten=forgotten, TABLE={int: forgotten}, number=3)
+    assert without_a_row([module], ROWS) == {"new_cuda.forgotten", "new_cuda.TABLE[int]"}
+    assert without_a_row(MODULES, list(ROWS)[1:]) == {next(iter(ROWS))}
+
+
+def planted(function: Callable[..., None], tmp_path: Path, kind: Any = float32, **options: Any) -> list[str]:
+    """What the audit says of a kernel over two arrays."""
+    launch = Launch(cuda.jit(function), (kind[::1], kind[::1]))
+    ptx = compile_offline(launch, [(9, 0)], **options)[9, 0]
+    return audit({"planted": ptx}, (9, 0), tmp_path)["planted"].complaints(64, fp64_allowed=False)
+
+
+def test_a_kernel_without_a_fault_is_not_accused(tmp_path: Path) -> None:
+    def axpy(x, y):
+        i = cuda.grid(1)
+        if i < x.size:
+            y[i] += x[i] * x[i]
+
+    assert planted(axpy, tmp_path) == []
+    assert planted(axpy, tmp_path, float64) == ["has 1 float64 instructions"]
+
+
+def test_a_float64_literal_in_a_float32_kernel_is_found(tmp_path: Path) -> None:
+    def scaled(x, y):
+        i = cuda.grid(1)
+        if i < x.size:
+            y[i] = 0.3 * x[i]
+
+    (sentence,) = planted(scaled, tmp_path)
+    assert re.fullmatch(r"has [1-9]\d* float64 instructions", sentence)
+
+
+def test_spilled_registers_and_local_memory_are_found(tmp_path: Path) -> None:
+    def greedy(x, y):
+        a0, a1, a2, a3, a4, a5, a6, a7 = x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
+        b0, b1, b2, b3, b4, b5, b6, b7 = x[8], x[9], x[10], x[11], x[12], x[13], x[14], x[15]
+        c0, c1, c2, c3, c4, c5, c6, c7 = x[16], x[17], x[18], x[19], x[20], x[21], x[22], x[23]
+        d0, d1, d2, d3, d4, d5, d6, d7 = x[24], x[25], x[26], x[27], x[28], x[29], x[30], x[31]
+        cuda.syncthreads()
+        y[0], y[1], y[2], y[3], y[4], y[5], y[6], y[7] = a7, a6, a5, a4, a3, a2, a1, a0
+        y[8], y[9], y[10], y[11], y[12], y[13], y[14], y[15] = b7, b6, b5, b4, b3, b2, b1, b0
+        y[16], y[17], y[18], y[19], y[20], y[21], y[22], y[23] = c7, c6, c5, c4, c3, c2, c1, c0
+        y[24], y[25], y[26], y[27], y[28], y[29], y[30], y[31] = d7, d6, d5, d4, d3, d2, d1, d0
+
+    def indexed(x, y):
+        table = cuda.local.array(64, float32)
+        for k in range(64):
+            table[k] = x[k]
+        for k in range(x.size):
+            y[k] = table[int(x[k]) % 64]
+
+    complaints = planted(greedy, tmp_path, launch_bounds=(1024, 2))
+    assert any(re.match(r"spills [1-9]\d* bytes", sentence) for sentence in complaints)
+    assert any("in local memory" in sentence for sentence in planted(indexed, tmp_path))
+
+
+def test_too_many_registers_are_found(variants: list[Variant]) -> None:
+    variant = next(v for v in variants if v.kernel == "kernels_cuda.ADD_FORCES[OneType]")
+    assert over_budget(variant, ROWS[variant.kernel]) == []
+    assert len(over_budget(variant, Row(8))) == len(CAPABILITIES)
+
+
+# --- execution -----------------------------------------------------------------------------------------------
+
+
+def test_in_the_simulator_the_kernels_do_what_the_cpu_does() -> None:
+    """md_cuda_simulated.py in a process of its own: the simulator is chosen when numba is imported."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", str(HERE / "md_cuda_simulated.py")],
+        env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1"},
+        capture_output=True,
+        text=True,
+        timeout=220,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert passed and int(passed[1]) >= 35, done.stdout
