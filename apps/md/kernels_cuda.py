@@ -157,7 +157,7 @@ def pair_forces(
     totals[:] += 0.5 * host_sum(partials)
 
 
-@cuda.jit(fastmath=FAST)
+@cuda.jit(cache=True, fastmath=FAST)
 def add_densities(interaction, positions, groups, entries, shifts, first, last, width, electron_density):
     """One slot; see kernels_cpu.densities."""
     lanes = len(width)
@@ -208,7 +208,7 @@ def densities(
         )
 
 
-@cuda.jit
+@cuda.jit(cache=True)
 def embed_slots(ids, types, electron_density, table, intervals, per_density, largest_density, slope, partials):
     """One slot, in float64; see kernels_cpu.embed."""
     scratch = cuda.shared.array((1, THREADS), numba.float64)

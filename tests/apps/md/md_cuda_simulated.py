@@ -50,7 +50,7 @@ POTENTIALS: dict[str, Potential] = {
     "one type, shifted": one_type(REACH - SKIN, "shifted"),
     "one type, force-shifted": one_type(REACH - SKIN, "force-shifted"),
     "two types": replace(two_types(), cutoff=np.array([[1.9, 1.7], [1.7, 1.5]])),
-    "copper": sutton_chen("Cu", cutoff=6.0, points=400),
+    "copper": sutton_chen("Cu", cutoff=4.4, points=400),
     "copper and silver": two_metals(),
 }
 
@@ -269,7 +269,7 @@ def test_forces_energy_and_virial_are_those_of_the_reference(name: str, precisio
     assert not agree(row.virial, fault.virial, 10 * bound)
 
 
-@pytest.mark.parametrize("name", ["one type, cut", "copper and silver"])
+@pytest.mark.parametrize("name", ["one type, cut", "copper"])
 def test_the_rows_may_be_done_in_pieces_and_the_order_of_threads_does_not_matter(name: str, on_cuda: Any) -> None:
     """A piece may end inside the rows of a cluster; blocks and threads run backwards give the same bits."""
     simulation = driver.Simulation(setup_of(POTENTIALS[name], "mixed"), None, 4)
