@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from clustermark.apps.md.clusters import PADDING, PLACES
+from clustermark.apps.md.clusters import FLOAT32_MARGIN, PADDING, PLACES
 from clustermark.apps.md.launch_cuda import THREADS, blocks_of, element, lane_tuple
 from clustermark.apps.md.scan_cuda import running_totals
 from clustermark.devices.numba_cuda import cuda

@@ -76,13 +76,14 @@ def displacements(positions, reference, slots, width, partials):
     lanes = len(width)
     scratch = cuda.shared.array(THREADS, positions.dtype)
     slot = cuda.grid(1)
-    square = positions.dtype.type(0)
+    zero = positions.dtype.type(0)
+    square = zero
     if slot < slots:
         for d in range(3):
             place = slot // lanes * (3 * lanes) + d * lanes + slot % lanes
             moved = positions[place] - reference[place]
             square += moved * moved
-    scratch[cuda.threadIdx.x] = square
+    scratch[cuda.threadIdx.x] = square if square > zero else zero  # NaN becomes 0: it must not hide a number
     maximum_of_block(scratch, partials)
 
 
@@ -94,7 +95,7 @@ def largest_displacement_square(positions: Any, reference: Any, clusters: int, l
         return 0.0
     partials = cuda.device_array(blocks_of(slots), positions.dtype)
     displacements[blocks_of(slots), THREADS](positions, reference, slots, lanes, partials)
-    return float(np.fmax.reduce(partials.copy_to_host()))
+    return float(partials.copy_to_host().max())
 
 
 @cuda.jit(cache=True)

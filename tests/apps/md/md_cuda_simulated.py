@@ -34,12 +34,13 @@ from clustermark.apps.md import (
     velocity_cuda,
     velocity_kernels,
 )
-from clustermark.apps.md.interactions import make_interaction
+from clustermark.apps.md.interactions import Embedded, make_interaction
 from clustermark.apps.md.model import UNITS, Atoms, EmbeddedAtom, ListRule, Potential
 from clustermark.apps.md.pair_list import BOTH, END, GROUP, GROUP_COLUMNS, ITSELF, SHIFT
 from clustermark.apps.md.reference import pair_energy_forces
 from clustermark.apps.md.setup import Ensemble, Setup
 from clustermark.apps.md.sutton_chen import sutton_chen
+from clustermark.apps.md.tables import evaluate, spline_table
 from clustermark.devices.numba_cuda import cuda
 
 REACH, SKIN = 2.2, 0.3
@@ -274,17 +275,19 @@ def test_the_rows_may_be_done_in_pieces_and_the_order_of_threads_does_not_matter
     """A piece may end inside the rows of a cluster; blocks and threads run backwards give the same bits."""
     simulation = driver.Simulation(setup_of(POTENTIALS[name], "mixed"), None, 4)
     arrays, pairs = simulation.layout, simulation.layout.local_list
-    expected = arrays.forces.copy()
+    interaction = simulation.evaluation.interaction
 
     def evaluated(*bounds: int) -> Any:
-        forces, totals = np.zeros_like(arrays.forces), np.zeros(3)
+        forces, totals, density = np.zeros_like(arrays.forces), np.zeros(3), np.zeros_like(arrays.electron_density)
+        listed_pairs = (arrays.positions, pairs.groups, pairs.entries, arrays.shifts)
         for first, last in pairwise(bounds):
-            kernels_cuda.pair_forces(
-                *(simulation.evaluation.interaction, arrays.positions, pairs.groups, pairs.entries, arrays.shifts),
-                *(first, last, arrays.width, forces, totals),
-            )
-        return forces
+            kernels_cuda.pair_forces(interaction, *listed_pairs, first, last, arrays.width, forces, totals)
+            if isinstance(interaction, Embedded):
+                kernels_cuda.densities(interaction, *listed_pairs, first, last, arrays.width, density)
+        return np.concatenate([forces, density])
 
+    expected = evaluated(0, pairs.size)
+    assert agree(expected[: arrays.forces.size], arrays.forces)
     with threads_taking_turns(backwards=True):
         assert agree(evaluated(0, pairs.size), expected)
     assert agree(evaluated(0, 5, 5, 6, 20, pairs.size), expected, BOUND["float32"])
@@ -359,6 +362,23 @@ def test_three_lists_give_the_forces_on_atoms_and_ghosts_and_count_each_pair_onc
     assert totals[2] != everything.pairs - among_ghosts.pairs
 
 
+def test_three_lists_give_the_electron_density_at_atoms_and_that_of_atoms_at_ghosts() -> None:
+    positions, n, (ids, types, flat, slot, shifts), lists = open_halves("float64")
+    copper = sutton_chen("Cu", cutoff=2 * (REACH - SKIN), points=400)
+    potential = replace(copper, cutoff=copper.cutoff / 2, r_spacing=copper.r_spacing / 2)
+    interaction: Any = make_interaction(potential, "float64", types, np.zeros(len(ids)))
+    table = spline_table(potential)
+    distances = np.linalg.norm(positions[:, None] - positions[None], axis=2)
+    given, _ = evaluate(table.density, table.r_spacing_inverse, distances.ravel(), np.zeros(distances.size, np.int64))
+    given = np.where((distances > 0) & (distances < potential.cutoff), given.reshape(distances.shape), 0.0)
+    expected = np.concatenate([given[:n].sum(axis=1), given[n:, :n].sum(axis=1)])
+    for chosen, complete in ((lists, True), (lists[:2], False)):
+        density = np.zeros(len(ids))
+        for groups, entries, size in chosen:
+            kernels_cuda.densities(interaction, flat, groups, entries, shifts, 0, size, 4, density)
+        assert agree(density[slot], expected, 1e-13) == complete
+
+
 # --- steps ---------------------------------------------------------------------------------------------------
 
 
@@ -390,6 +410,14 @@ def test_kicks_drifts_and_displacements_are_those_of_the_cpu(master: str, kernel
     other = integrated(integrate_cuda, 8, 1.0)
     assert not any(agree(a, b, limit) for a, b, limit in zip(other[:2], expected, bounds, strict=False))
     assert integrate_cuda.largest_displacement_square(np.zeros(0), np.zeros(0), 0, 8) == 0.0
+
+
+def test_a_position_that_is_no_number_does_not_hide_how_far_others_have_moved() -> None:
+    positions, reference = flat_arrays("float64", 2, 3)
+    expected = integrate_cpu.largest_displacement_square(positions, reference, 5, 8)
+    positions[8] = np.nan  # y of the atom in slot 0, which has not moved farthest
+    for kernels in (integrate_cpu, integrate_cuda):
+        assert kernels.largest_displacement_square(positions, reference, 5, 8) == pytest.approx(expected, rel=1e-15)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
