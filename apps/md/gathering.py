@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from clustermark.apps.md.bricks import Bricks
-from clustermark.apps.md.model import Integers
+from clustermark.apps.md.model import Atoms, Integers
 from clustermark.apps.md.setup import Setup
 from clustermark.apps.md.staging import Staging
-from clustermark.core.errors import ClustermarkError
+from clustermark.core.errors import ClustermarkError, UsageError
 
 Array = np.ndarray
 
@@ -64,6 +64,7 @@ def distribute(setup: Setup, staging: Staging, bricks: Bricks, comm: Any) -> Non
         return
     if comm is None:
         assert setup.atoms is not None
+        _refuse_no_numbers(setup.atoms)
         staging.set_atoms(setup.atoms.positions, setup.atoms.velocities, setup.atoms.ids, setup.atoms.types)
         return
     parts: list[tuple[Array, ...]] | None = None
@@ -72,6 +73,7 @@ def distribute(setup: Setup, staging: Staging, bricks: Bricks, comm: Any) -> Non
         whole = Staging()
         whole.set_atoms(setup.atoms.positions, setup.atoms.velocities, setup.atoms.ids, setup.atoms.types)
         try:
+            _refuse_no_numbers(setup.atoms)
             whole.wrap(bricks.box)
         except Exception as error:  # told to every rank, which all wait for their part
             comm.bcast(error, 0)
@@ -86,6 +88,17 @@ def distribute(setup: Setup, staging: Staging, bricks: Bricks, comm: Any) -> Non
         if error is not None:
             raise error
     staging.set_atoms(*_scattered(comm, parts))
+
+
+def _refuse_no_numbers(atoms: Atoms) -> None:
+    """UsageError that names the first atom whose position or velocity is not finite."""
+    for name, values in (("position", atoms.positions), ("velocity", atoms.velocities)):
+        bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        if bad.size:
+            found = ", ".join(str(x) for x in values[bad[0]])
+            raise UsageError(
+                f"atom {atoms.ids[bad[0]]} has the {name} ({found}): expected three finite numbers; mend the input"
+            )
 
 
 def _scattered(comm: Any, parts: list[tuple[Array, ...]] | None) -> tuple[Array, ...]:
