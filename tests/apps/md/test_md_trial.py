@@ -11,6 +11,7 @@ from engine_examples import engine
 from hypothesis import given
 from hypothesis import strategies as st
 from physics_examples import disturbed, fcc, one_type, two_metals
+from thread_ranks import on_ranks
 
 from clustermark.apps import APPS
 from clustermark.apps.md import evaluation, trial
@@ -73,6 +74,31 @@ def test_the_answer_is_proven_in_every_precision(potential: str, precision: str)
     assert made.work["atom_steps"].value == 4 * 4**3 * 20
     assert made.work["steps"].value == 20
     assert made.counters["atoms"] == 256 and made.counters["pairs in range per atom"] > 10
+
+
+class ThreadTransport(LocalTransport):
+    """A transport of ranks that are threads, as far as a trial uses it."""
+
+    def __init__(self, comm: Any) -> None:
+        self.comm, self.rank, self.size = comm, comm.rank, comm.size
+
+    def broadcast(self, value: Any) -> Any:
+        return self.comm.bcast(value, 0)
+
+
+@pytest.mark.parametrize("potential", POTENTIALS)
+def test_all_ranks_come_to_the_same_check(potential: str) -> None:
+    case = case_of(APPS["md"], ranks=4, potential=potential, cells=5)
+
+    def main(comm: Any) -> tuple[Check, float]:
+        context = Context(CpuDevice(), ThreadTransport(comm), PRECISIONS["fp64"], np.random.default_rng(comm.rank))
+        made = APPS["md"].prepare(case, context)
+        made.step()
+        return made.check(), made.work["atom_steps"].value
+
+    found = on_ranks(4, main)
+    assert len(set(found)) == 1
+    assert found[0][0].passed and found[0][1] == 4 * 5**3 * 20
 
 
 @pytest.mark.parametrize("params", [{"overlap": False}, {"every": 1}, {"every": 7}, {"cells": 3}])
