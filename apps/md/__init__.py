@@ -32,8 +32,8 @@ def _potential(value: ParamValue) -> str:
     return "" if value in POTENTIALS else f"expected one of {', '.join(POTENTIALS)}"
 
 
-# Cells of the crystal that cutoff + skin reaches across: 2.8 σ of 1.68 σ, 6.5 Å of 3.61 Å.
-_REACH_IN_CELLS = {"lj": 1.668, "eam": 1.80}
+# Cells of the crystal that cutoff + skin reaches across: 2.8 σ of (4/0.8442)^⅓ σ, 6.4 Å of 3.61 Å.
+_REACH_IN_CELLS = {"lj": 2.8 * (0.8442 / 4) ** (1 / 3), "eam": 6.4 / 3.61}
 
 
 def refuse(case: Case) -> str:
