@@ -23,7 +23,8 @@ from clustermark.apps.md.setup import Ensemble
 TITLE = "Diffusion"
 # NIST's system: its size matters, as D of a periodic box grows with the box (Yeh & Hummer 2004).
 LIQUID = Liquid(5, 0.820, 0.852, 3.0, tail=True)
-NIST = "NIST, NVE, 500 atoms (mmlapps.nist.gov/srs/LJ_PURE/md.htm)"
+# https://mmlapps.nist.gov/srs/LJ_PURE/md.htm
+NIST = "NIST, NVE"
 # T* 0.852(1), D* 0.048 without an error: its rounding is 0.0003 r.m.s., and 0.002 in T are 0.0003 in D.
 REFERENCE = Estimate(0.048, 0.0005)
 

@@ -38,6 +38,7 @@ from validate.md_judges import (
 )
 from validate.md_page import BEGIN, END, table, written_between
 
+from clustermark.apps.md.analysis import block_average
 from clustermark.core.errors import UsageError
 
 
@@ -67,6 +68,15 @@ def test_a_series_shorter_than_its_memory_agrees_with_nothing() -> None:
     found = mean_of(np.cumsum(np.random.default_rng(1).normal(size=500)))
     assert not found.sound
     assert not agrees(found, Estimate(found.mean, 10.0))
+
+
+def test_the_error_of_short_series_is_not_taken_where_the_plateau_only_begins() -> None:
+    memory, samples = 0.9, 4000
+    exact = math.sqrt((1 + memory) / (1 - memory) / samples)
+    series = [correlated(samples, memory, seed) for seed in range(40)]
+    assert np.mean([mean_of(one).error for one in series]) == pytest.approx(exact, rel=0.08)
+    # Planted fault: the error where the plateau begins.
+    assert np.mean([block_average(one).error for one in series]) < 0.88 * exact
 
 
 def test_pooled_estimates_are_sharper_and_unsound_if_one_is() -> None:
