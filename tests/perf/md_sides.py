@@ -178,13 +178,21 @@ class Process:
             raise PeerError(f"{self.name}: {message['error']}")
         return message
 
-    def ask(self, **request: Any) -> dict[str, Any]:
-        """The answer of rank 0 to a request that all ranks get; collective on their side."""
+    def send(self, **request: Any) -> None:
+        """A request that all ranks get; collective on their side."""
         for rank in self._ranks:
             rank.stream.write(json.dumps(request) + "\n")
             rank.stream.flush()
+
+    def receive(self) -> dict[str, Any]:
+        """The answer of rank 0, when all ranks have answered."""
         answers = [self._answer(rank) for rank in self._ranks]
         return answers[0]
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """Send and receive."""
+        self.send(**request)
+        return self.receive()
 
     def block(self, steps: int) -> float:
         """[s] that so many steps took on rank 0."""
@@ -207,6 +215,29 @@ class Process:
             self._process.wait()
         self._output.close()
         self._folder.cleanup()
+
+
+@dataclass
+class Together:
+    """Independent sides that work at the same time, each on a core of its own: what a machine gives all its cores."""
+
+    name: str
+    members: Sequence[Process]
+
+    def block(self, steps: int) -> float:
+        """[s] until the last has done so many steps."""
+        for member in self.members:
+            member.send(do="steps", steps=steps)
+        return max(float(member.receive()["seconds"]) for member in self.members)
+
+    def facts(self) -> dict[str, Any]:
+        """Of the first."""
+        return self.members[0].facts()
+
+    def close(self) -> None:
+        """End all."""
+        for member in self.members:
+            member.close()
 
 
 def ours(variant: str, specification: dict[str, Any], cores: Sequence[int]) -> Process:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from md_cases import CASES, LOOSE, PAIRS, DisagreementError, agree, fastest, ratio_of, specification
 from md_gromacs import averages, timed
 from md_ranks import speedup_row, unbound
-from md_sides import HERE, PeerError, Process, environment, take_turns
+from md_sides import HERE, PeerError, Process, Together, environment, take_turns
 from md_vs_lammps import Comparison, rows_of
 
 CASE = CASES["lj-32k"]
@@ -64,12 +64,30 @@ def test_the_fastest_variant_is_the_one_compared_with() -> None:
     assert fastest({"plain": [1.0, 1.1], "opt": [0.9, 0.8], "omp": [0.85, 9.0]}) == "opt"
 
 
+def speedup_verdict(side: str, speedup: float, copies: float = 2.0, load: str = "") -> str:
+    blocks = {"one": [1.0] * PAIRS, "two": [1 / speedup] * PAIRS, "copies": [2 / copies] * PAIRS}
+    return speedup_row(CASE, side, blocks, load)["verdict"]
+
+
 def test_two_ranks_as_fast_as_one_are_a_miss_for_us_and_no_verdict_for_a_peer() -> None:
-    same = {"one": [1.0] * PAIRS, "two": [1.0] * PAIRS}
-    twice = {"one": [1.95] * PAIRS, "two": [1.0] * PAIRS}
-    assert speedup_row(CASE, "", "clustermark double, x", same, "")["verdict"] == MISSED
-    assert speedup_row(CASE, "", "clustermark double, x", twice, "")["verdict"] == MET
-    assert speedup_row(CASE, "", "LAMMPS opt", same, "")["verdict"] == ""
+    assert speedup_verdict("clustermark double, x", 1.0) == MISSED
+    assert speedup_verdict("clustermark double, x", 1.95) == MET
+    assert speedup_verdict("LAMMPS opt", 1.0) == ""
+
+
+def test_two_ranks_are_not_judged_where_two_copies_reach_no_more_either() -> None:
+    assert speedup_verdict("clustermark double, x", 1.5, copies=1.6).startswith("not judged")
+    assert speedup_verdict("clustermark double, x", 1.5, copies=1.9) == MISSED
+    assert speedup_verdict("clustermark double, x", 1.9, copies=1.6) == MET
+    assert speedup_verdict("clustermark double, x", 1.5, load=BUSY) == NOT_JUDGED
+
+
+def test_members_that_work_together_take_as_long_as_the_last() -> None:
+    both = Together("both", [child(), child("slower = 2"), child()])
+    try:
+        assert both.block(20) == 0.04
+    finally:
+        both.close()
 
 
 def test_ranks_of_a_launch_are_left_to_bind_themselves() -> None:
@@ -127,14 +145,15 @@ def test_the_order_of_the_sides_is_turned_round_every_time() -> None:
     assert blocks == {"a": [20.0] * 3, "b": [20.0] * 3}
 
 
-# A side whose block takes no time; "facts" gives its CPU time, "fail" raises, "leave" ends it.
+# A side that says of every step that it took 1 ms; "facts" gives its CPU time, "fail" raises, "leave" ends it.
 _CHILD = """
 import sys, time
 sys.path.insert(0, {here!r})
 from md_child import serve
 def fail(_): raise ValueError("planted")
 def facts(_): return {{"cpu": time.process_time()}}
-def steps(request): return {{"seconds": request["steps"] * 1e-3}}
+slower = 1
+def steps(request): return {{"seconds": request["steps"] * 1e-3 * slower}}
 {before}
 serve(sys.argv[1], lambda: {{"steps": steps, "facts": facts, "fail": fail, "leave": lambda _: sys.exit("gone")}})
 """

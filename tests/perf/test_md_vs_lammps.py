@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conditions import MISSED, NOT_JUDGED, UNCLEAR
+from conditions import MISSED, UNCLEAR
 from md_cases import CASES, PAIRS
 from md_sides import PeerError, find_peers
 from md_vs_lammps import compare, describe, notes_of, rank_rows, rows_of, show
@@ -42,7 +42,7 @@ def decide(rows: list[dict[str, str]], figure: str) -> None:
         return "; ".join(f"{row['case']}: {row[figure]} ({row['interval']}), target {row['target']}" for row in found)
 
     assert not those(MISSED), those(MISSED)
-    for verdict in (NOT_JUDGED, UNCLEAR):
+    for verdict in ("not judged", UNCLEAR):
         if those(verdict):
             pytest.skip(f"{verdict}: {those(verdict)}")
 
