@@ -15,7 +15,7 @@ from physics_examples import atoms_of, disturbed, fcc, melt, one_type, two_metal
 from clustermark.apps.md.bricks import Bricks, choose_grid
 from clustermark.apps.md.driver import Simulation
 from clustermark.apps.md.model import UNITS, Atoms, ListRule
-from clustermark.apps.md.overlaps import closest_pair
+from clustermark.apps.md.overlaps import worst_pair
 from clustermark.apps.md.setup import Ensemble
 from clustermark.core.errors import ClustermarkError, UsageError
 
@@ -58,17 +58,25 @@ def test_overlapping_metal_atoms_that_the_potential_allows_are_no_fault() -> Non
     engine(replace(atoms, positions=positions), two_metals(), units=UNITS["metal"])
 
 
-@given(st.integers(2, 300), st.integers(0, 2**31), st.tuples(*[st.floats(1.0, 9.0)] * 3))
+@given(st.integers(2, 300), st.integers(0, 2**31), st.tuples(*[st.floats(1.0, 9.0)] * 3), st.booleans())
 @settings(max_examples=50)
-def test_the_closest_pair_is_the_closest(number: int, seed: int, edges: tuple[float, float, float]) -> None:
-    box = np.array(edges)
-    positions = np.random.RandomState(seed).uniform(0, 1, (number, 3)) * box
-    apart = positions[:, None] - positions[None]
+def test_the_worst_pair_is_the_atom_with_the_largest_force_and_its_nearest(
+    number: int, seed: int, edges: tuple[float, float, float], broken: bool
+) -> None:
+    box, random = np.array(edges), np.random.RandomState(seed)
+    positions, forces = random.uniform(0, 1, (number, 3)) * box, random.normal(size=(number, 3))
+    worst = int(random.randint(number))
+    forces[worst] = np.nan if broken else 100.0
+    apart = positions - positions[worst]
     apart -= box * np.rint(apart / box)
-    distances = np.sqrt((apart**2).sum(axis=2)) + np.where(np.eye(number), np.inf, 0.0)
-    i, j, distance = closest_pair(positions, box)
+    distances = np.sqrt((apart**2).sum(axis=1))
+    distances[worst] = np.inf
+    ids = np.arange(number)
+    atoms = Atoms(positions, np.zeros((number, 3)), ids, np.zeros(number, np.int32), box)
+    i, j, distance = worst_pair(atoms, forces)
+    assert i == worst
     assert distance == pytest.approx(distances.min(), abs=1e-12)
-    assert distances[i, j] == pytest.approx(distance, abs=1e-12)
+    assert distances[j] == pytest.approx(distance, abs=1e-12)
 
 
 @given(st.integers(0, 107), st.integers(0, 2), st.sampled_from([np.nan, np.inf, -np.inf]), st.booleans())
