@@ -99,12 +99,7 @@ def _rational(exact: Fraction, mode: str) -> float:
         rounded = float(exact)
     except OverflowError:
         rounded = float("inf") if exact > 0 else float("-inf")
-    if np.isinf(rounded):
-        rest = -1.0 if exact > 0 else 1.0
-    else:
-        difference = exact - Fraction(rounded)
-        rest = float((difference > 0) - (difference < 0))
-    return float(directed(np.array([rounded]), np.array([rest]), mode)[0])
+    return float(directed(np.array([rounded]), np.array([float(_beyond(exact, rounded))]), mode)[0])
 
 
 def fma(a: np.ndarray, b: np.ndarray, c: np.ndarray, mode: str = "rn") -> np.ndarray:
@@ -138,8 +133,12 @@ def divide(a: np.ndarray, b: np.ndarray, mode: str = "rn") -> np.ndarray:
         quotient = a / b
         if mode == "rn":
             return quotient
-        rest = np.sign(fma(-quotient, b, np.broadcast_to(a, quotient.shape))) * np.where(np.signbit(b), -1, 1)
-        return directed(quotient, np.where(np.isfinite(quotient), rest, 0), mode)
+        a, b = np.broadcast_arrays(a, b)
+        rest = np.zeros(quotient.shape)
+        for lane in np.flatnonzero(np.isfinite(a) & np.isfinite(b) & (b != 0)):
+            exact, found = Fraction(float(a[lane])) / Fraction(float(b[lane])), float(quotient[lane])
+            rest[lane] = _beyond(exact, found)
+        return directed(quotient, rest, mode)
 
 
 def square_root(a: np.ndarray, mode: str = "rn") -> np.ndarray:
@@ -148,7 +147,18 @@ def square_root(a: np.ndarray, mode: str = "rn") -> np.ndarray:
         root = np.sqrt(a)
         if mode == "rn":
             return root
-        return directed(root, np.where(np.isfinite(root), np.sign(fma(-root, root, a)), 0), mode)
+        rest = np.zeros(root.shape)
+        for lane in np.flatnonzero(np.isfinite(root)):
+            rest[lane] = _beyond(Fraction(float(a[lane])), float(root[lane]), power=2)
+        return directed(root, rest, mode)
+
+
+def _beyond(exact: Fraction, found: float, power: int = 1) -> int:
+    """Sign of exact − found^power."""
+    if np.isinf(found):
+        return -1 if found > 0 else 1
+    other = Fraction(found) ** power
+    return (exact > other) - (exact < other)
 
 
 def flushed(values: np.ndarray) -> np.ndarray:

@@ -1,0 +1,183 @@
+"""CUDA kernels without a GPU: found in modules, recorded as they would be launched, compiled, and audited.
+
+Nothing here needs a driver. numba-cuda asks for the current device in two places only, to learn its compute
+capability; both are answered here. ptxas and nvdisasm come from NVIDIA's wheels of the version of the compiler.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sysconfig
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+Capability = tuple[int, int]
+PROGRAMS = Path(sysconfig.get_paths()["purelib"]) / "nvidia" / "cu13" / "bin"
+
+# SASS that works on float64: arithmetic, and conversions from and to it.
+_FP64 = re.compile(r"(D(ADD|MUL|FMA|SETP|MNMX|MMA)\b|MUFU\.\w*64H|(F2F|F2I|I2F|FRND)\.(\w+\.)*F64)")
+_INSTRUCTION = re.compile(r"/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]*)")
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the machine code of a kernel needs: registers per thread, bytes, instructions."""
+
+    registers: int
+    spilled: int
+    local: int
+    fp64: int
+    instructions: int
+
+    def complaints(self, registers: int, fp64_allowed: bool) -> list[str]:
+        """One sentence for each budget that is broken."""
+        found = []
+        if self.registers > registers:
+            found.append(f"uses {self.registers} registers, more than {registers}")
+        if self.spilled:
+            found.append(f"spills {self.spilled} bytes of registers")
+        if self.local:
+            found.append(f"keeps {self.local} bytes in local memory")
+        if self.fp64 and not fp64_allowed:
+            found.append(f"has {self.fp64} float64 instructions")
+        return found
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A kernel as a host entry would launch it."""
+
+    kernel: Any
+    types: tuple[Any, ...]
+
+
+def kernels_in(modules: Iterable[ModuleType]) -> dict[str, Any]:
+    """Name → every kernel (not device function) that a module, or a dictionary of it, holds; each once."""
+    from numba.cuda.dispatcher import CUDADispatcher
+
+    found: dict[str, Any] = {}
+    for module in modules:
+        short = module.__name__.rsplit(".", 1)[1]
+        for name, value in vars(module).items():
+            members = (
+                {f"{name}[{key.__name__}]": v for key, v in value.items() if isinstance(key, type)}
+                if isinstance(value, dict)
+                else {name: value}
+            )
+            for label, kernel in members.items():
+                if isinstance(kernel, CUDADispatcher) and not kernel.targetoptions.get("device"):
+                    found.setdefault(f"{short}.{label}", kernel)
+    return {name: kernel for name, kernel in found.items() if kernel.py_func.__module__.endswith(name.split(".")[0])}
+
+
+class _HostArray(np.ndarray):
+    """A NumPy array that can do what host entries ask of a device array."""
+
+    def copy_to_host(self) -> np.ndarray:
+        return np.asarray(self)
+
+
+@contextmanager
+def recorded_launches() -> Iterator[list[Launch]]:
+    """Launches are written down instead of made; device arrays are zeros on the host."""
+    from numba import cuda
+    from numba.cuda.dispatcher import CUDADispatcher
+
+    launches: list[Launch] = []
+
+    def configured(kernel: Any, _configuration: Any) -> Callable[..., None]:
+        return lambda *arguments: launches.append(Launch(kernel, tuple(map(kernel.typeof_pyval, arguments))))
+
+    def device_array(shape: Any, dtype: Any = np.float64) -> np.ndarray:
+        return np.zeros(shape, dtype).view(_HostArray)
+
+    with (
+        mock.patch.object(CUDADispatcher, "__getitem__", configured),
+        mock.patch.object(cuda, "device_array", device_array),
+        mock.patch.object(cuda, "to_device", lambda array: np.asarray(array).view(_HostArray)),
+    ):
+        yield launches
+
+
+def compile_offline(
+    launch: Launch, capabilities: Iterable[Capability], launch_bounds: Any = None
+) -> dict[Capability, str]:
+    """PTX of a kernel for each compute capability; Python is compiled once, its LLVM code for each of them."""
+    compiler, dispatcher = (importlib.import_module(f"numba.cuda.{name}") for name in ("compiler", "dispatcher"))
+    wanted = list(capabilities)
+    options = launch.kernel.targetoptions
+
+    class Device:
+        compute_capability = wanted[0]
+
+    with (
+        mock.patch.object(dispatcher, "get_current_device", Device),
+        mock.patch.object(compiler, "get_current_device", Device),
+    ):
+        library, _ = compiler._compile_pyfunc_with_fixup(  # as cuda.compile, which gives PTX for one of them only
+            launch.kernel.py_func,
+            launch.types,
+            device=False,
+            abi="numba",
+            cc=wanted[0],
+            fastmath=options.get("fastmath", False),
+            launch_bounds=launch_bounds,
+        )
+        return {capability: library.get_asm_str(cc=capability) for capability in wanted}
+
+
+def _run(program: str, *arguments: object) -> str:
+    done = subprocess.run(
+        [PROGRAMS / program, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def joined(sources: Mapping[str, str]) -> str:
+    """Many kernels as one PTX file: one start of the tools instead of hundreds; number k is called `kernel_k`."""
+    header, common, bodies = "", dict[str, None](), []
+    for number, source in enumerate(sources.values()):
+        entry = re.search(r"\.visible \.entry (\w+)\(", source)
+        assert entry, source[:2000]
+        source = re.sub(rf"\b{entry[1]}\b", f"kernel_{number}", source)
+        source = re.sub(r"\b(_cudapy_smem\w*)", rf"\1_of_{number}", source)
+        head, body = source.split(".address_size 64", 1)
+        header = f"{head}.address_size 64\n"
+        lines = body.splitlines()
+        common |= dict.fromkeys(line for line in lines if line.startswith(".common"))
+        bodies += [line for line in lines if not line.startswith(".common")]
+    return "\n".join([header, *common, *bodies])
+
+
+def audit(sources: Mapping[str, str], capability: Capability, folder: Path) -> dict[str, Audit]:
+    """Assemble PTX as a user's driver would, and read what the assembler and the machine code say of each kernel."""
+    source, binary = folder / "kernels.ptx", folder / "kernels.cubin"
+    source.write_text(joined(sources), encoding="utf-8")
+    report = _run("ptxas", "-v", f"-arch=sm_{capability[0]}{capability[1]}", source, "-o", binary)
+    needs = dict(re.findall(r"Function properties for (kernel_\d+)\n(.*\n.*)\n", report))
+    code = dict(re.findall(r"-+ \.text\.(kernel_\d+) +-+\n(.*?)(?=\n//-|\Z)", _run("nvdisasm", "-c", binary), re.S))
+    return {name: _audit(needs[f"kernel_{k}"], code[f"kernel_{k}"]) for k, name in enumerate(sources)}
+
+
+def _audit(needs: str, code: str) -> Audit:
+    frame = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", needs)
+    used = re.search(r"Used (\d+) registers", needs)
+    instructions = _INSTRUCTION.findall(code)
+    assert frame and used and instructions, needs
+    return Audit(
+        registers=int(used[1]),
+        spilled=int(frame[2]) + int(frame[3]),
+        local=int(frame[1]),
+        fp64=sum(bool(_FP64.match(instruction)) for instruction in instructions),
+        instructions=len(instructions),
+    )
