@@ -60,10 +60,9 @@ class DeviceArray(np.ndarray):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         super().__setitem__(index, value)
-        if self.root is not None and isinstance(self[index], DeviceArray) and self[index].flags.c_contiguous:
-            self[index].mark()
-        elif self.root is not None:
-            self.mark()
+        part: Any = self[index]
+        if self.root is not None:
+            (part if isinstance(part, DeviceArray) and part.flags.c_contiguous else self).mark()
 
 
 def device_array(shape: Any, dtype: Any = np.float64, *, written: bool = False) -> DeviceArray:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from numba import cuda
+from typing import Any
+
+import numba.cuda
+
+# Type checkers misread its decorators.
+cuda: Any = numba.cuda
 
 BLOCK = 64
 TILE = 8
 RIMMED = TILE + 2
 BINS = 16
+# `& POSITIVE` tells the compiler that a number is not negative: no index made of it has to be wrapped round, which
+# would leave code in the kernel that no test can reach.
+POSITIVE = 0x7FFFFFFF
 
 
 @cuda.jit
 def axpy(a, x, y):
     """y ← a x + y."""
-    i = cuda.grid(1)
+    i = cuda.grid(1) & POSITIVE
     if i < x.size:
         y[i] = a * x[i] + y[i]
 
@@ -22,19 +30,16 @@ def axpy(a, x, y):
 def total(x, out):
     """out[0] += Σ x: strides of the grid, shared memory, shuffles, one atomic addition a block."""
     scratch = cuda.shared.array(BLOCK, x.dtype)
-    thread = cuda.threadIdx.x
-    i = cuda.grid(1)
+    thread = cuda.threadIdx.x & POSITIVE
+    i = cuda.grid(1) & POSITIVE
     value = x.dtype.type(0)
     while i < x.size:
         value += x[i]
-        i += cuda.gridsize(1)
+        i = (i + cuda.gridsize(1)) & POSITIVE
     scratch[thread] = value
     cuda.syncthreads()
-    if thread < BLOCK // 2:
-        scratch[thread] += scratch[thread + BLOCK // 2]
-    cuda.syncthreads()
     if thread < 32:
-        value = scratch[thread]
+        value = scratch[thread] + scratch[thread + 32]
         for distance in (16, 8, 4, 2, 1):
             value += cuda.shfl_down_sync(0xFFFFFFFF, value, distance)
         if thread == 0:
@@ -46,16 +51,17 @@ def diffuse(u, v, c):
     """v = u + c Δu inside, through a tile in shared memory with its rim; the border of v is left alone."""
     tile = cuda.shared.array((RIMMED, RIMMED), u.dtype)
     i, j = cuda.grid(2)
-    p, q = cuda.threadIdx.x + 1, cuda.threadIdx.y + 1
+    i, j = i & POSITIVE, j & POSITIVE
+    p, q = (cuda.threadIdx.x & POSITIVE) + 1, (cuda.threadIdx.y & POSITIVE) + 1
     inside = i < u.shape[0] and j < u.shape[1]
     if inside:
         tile[p, q] = u[i, j]
         if p == 1 and i > 0:
-            tile[0, q] = u[i - 1, j]
+            tile[0, q] = u[(i - 1) & POSITIVE, j]
         if p == TILE and i + 1 < u.shape[0]:
             tile[TILE + 1, q] = u[i + 1, j]
         if q == 1 and j > 0:
-            tile[p, 0] = u[i, j - 1]
+            tile[p, 0] = u[i, (j - 1) & POSITIVE]
         if q == TILE and j + 1 < u.shape[1]:
             tile[p, TILE + 1] = u[i, j + 1]
     cuda.syncthreads()
@@ -69,13 +75,13 @@ def diffuse(u, v, c):
 def histogram(keys, counts):
     """counts[k] += number of keys that are k modulo BINS, by way of shared counts."""
     shared = cuda.shared.array(BINS, "int32")
-    thread = cuda.threadIdx.x
+    thread = cuda.threadIdx.x & POSITIVE
     if thread < BINS:
         shared[thread] = 0
     cuda.syncthreads()
-    i = cuda.grid(1)
+    i = cuda.grid(1) & POSITIVE
     if i < keys.size:
-        cuda.atomic.add(shared, keys[i] % BINS, 1)
+        cuda.atomic.add(shared, (keys[i] % BINS) & POSITIVE, 1)
     cuda.syncthreads()
     if thread < BINS:
         cuda.atomic.add(counts, thread, shared[thread])
@@ -92,13 +98,14 @@ def force_over_r(square, one):
 @cuda.jit
 def lennard_jones(positions, box, cutoff_square, forces):
     """Forces of all pairs in reach, nearest images in a cubic box; one thread per atom."""
-    i = cuda.grid(1)
+    i = cuda.grid(1) & POSITIVE
     if i < positions.shape[0]:
         one = positions.dtype.type(1)
         half = box * positions.dtype.type(0.5)
         x, y, z = positions[i, 0], positions[i, 1], positions[i, 2]
         fx, fy, fz = one - one, one - one, one - one
-        for j in range(positions.shape[0]):
+        j = 0
+        while j < positions.shape[0]:
             dx, dy, dz = x - positions[j, 0], y - positions[j, 1], z - positions[j, 2]
             dx = dx - box if dx > half else (dx + box if dx < -half else dx)
             dy = dy - box if dy > half else (dy + box if dy < -half else dy)
@@ -109,6 +116,7 @@ def lennard_jones(positions, box, cutoff_square, forces):
                 fx += scale * dx
                 fy += scale * dy
                 fz += scale * dz
+            j = (j + 1) & POSITIVE
         forces[i, 0] = fx
         forces[i, 1] = fy
         forces[i, 2] = fz

@@ -80,7 +80,7 @@ def _diffuse(real: str, generator: np.random.Generator) -> list[Case]:
 def _histogram(real: str, generator: np.random.Generator) -> list[Case]:
     cases = []
     for n, blocks in ((300, 5), (128, 2), (3, 1)):
-        keys = generator.integers(0, 4000, n).astype(np.int32)
+        keys = generator.integers(-2000, 2000, n).astype(np.int32)
         counts = np.arange(16, dtype=np.int32)
         expected = np.bincount(keys % 16, minlength=16) + np.arange(16)
         cases.append(Case((blocks,), (64,), (keys, counts), 1, expected.astype(float)))
@@ -88,21 +88,23 @@ def _histogram(real: str, generator: np.random.Generator) -> list[Case]:
 
 
 def _lennard_jones(real: str, generator: np.random.Generator) -> list[Case]:
+    """A disturbed lattice; and a perfect one, with pairs at exactly half of the box and at exactly the cutoff."""
     cases = []
-    for side, left_out, block in ((3, 4, 32), (2, 1, 8)):
-        box, cutoff = 1.5 * side, 0.75 * side if side > 2 else 1.45
+    for side, left_out, disturbance, cutoff_square, block in ((3, 4, 0.25, 5.0625, 32), (2, 1, 0.0, 4.5, 8)):
+        box = 1.5 * side
         lattice = np.stack(np.meshgrid(*[np.arange(side)] * 3), -1).reshape(-1, 3)[left_out:] * 1.5
-        positions = (lattice + generator.random(lattice.shape) * 0.25).astype(real)
+        lattice = lattice[generator.permutation(len(lattice))]
+        positions = (lattice + generator.random(lattice.shape) * disturbance).astype(real)
         wide = positions.astype(float)
         d = wide[:, None] - wide[None]
-        d -= box * np.round(d / box)
+        d = np.where(d > box / 2, d - box, np.where(d < -box / 2, d + box, d))
         square = (d**2).sum(-1)
-        near = (square < cutoff**2) & ~np.eye(len(wide), dtype=bool)
+        near = (square < cutoff_square) & ~np.eye(len(wide), dtype=bool)
         inverse = 1 / np.where(near, square, 1.0)
         scale = np.where(near, 24 * (2 * inverse**6 - inverse**3) * inverse, 0.0)
         expected = (scale[..., None] * d).sum(1)
         one = np.dtype(real).type
-        arguments = (positions, one(box), one(cutoff**2), np.zeros_like(positions))
+        arguments = (positions, one(box), one(cutoff_square), np.full_like(positions, 7))
         cases.append(Case((-(-len(wide) // block),), (block,), arguments, 3, expected))
     return cases
 

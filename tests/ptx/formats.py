@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class Format:
         """Bytes in memory."""
         return self.bits // 8
 
-    @property
+    @cached_property
     def raw(self) -> np.dtype:
         """Unsigned NumPy type of the bits; bool for a predicate."""
         return np.dtype(np.bool_) if self.kind == "p" else UNSIGNED[self.bits]

@@ -189,6 +189,8 @@ def _own_memory(wave: Wave, program: Program, dynamic_shared: int) -> None:
     """Shared memory of each block, local memory and call parameters of each thread."""
     layout = program.layout
     size = -(-layout.shared_size // 16) * 16 + dynamic_shared if dynamic_shared else layout.shared_size
+    wave.special["dynamic_smem_size"] = np.array([dynamic_shared], np.uint32)
+    wave.special["total_smem_size"] = np.array([size], np.uint32)
     data, state, stride = region(size, wave.blocks, ALLOCATED)
     shadow = Shadow(data.size, program.smallest_access, shared=True)
     wave.spaces["shared"] = Space("shared", size, wave.block_in_wave * stride, data, state, shadow)

@@ -107,7 +107,7 @@ class Linkage:
             return lambda wave, lanes: value
         if isinstance(operand, Special):
             name = operand.name
-            if name.startswith(("clock", "globaltimer", "smid", "nsmid", "gridid", "nwarpid", "total", "dynamic")):
+            if name.startswith(("clock", "globaltimer", "smid", "nsmid", "gridid", "nwarpid")):
                 raise self.refuse(instruction, f"%{name} has no value here")
 
             def read_special(wave: Wave, lanes: Lanes) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sysconfig
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ def compile_c(source: str, capability: tuple[int, int], definitions: tuple[str, 
     ------
     ValueError : with what the compiler says
     """
-    from cuda.bindings import nvrtc
+    nvrtc: Any = importlib.import_module("cuda.bindings.nvrtc")
 
     def checked(answer: Any) -> Any:
         if answer[0] != nvrtc.nvrtcResult.NVRTC_SUCCESS:

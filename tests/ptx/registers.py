@@ -26,10 +26,12 @@ class Register:
         self.bits = np.zeros(threads, form.raw)
         self.defined = np.zeros(threads, np.bool_)
         self.complete = False
+        # The lanes that were last seen to have written it: a straight run of code asks for the same again and again.
+        self.known_for: Lanes | None = None
 
     def need(self, lanes: Lanes) -> None:
         """Complain where a thread has not written it."""
-        if self.complete:
+        if self.complete or self.known_for is lanes:
             return
         known = self.defined[lanes]
         if not known.all():
@@ -37,6 +39,7 @@ class Register:
             raise UninitialisedRegisterError(
                 f"register {self.name} is used but was never written by this thread", int(first)
             )
+        self.known_for = lanes
 
     def read(self, lanes: Lanes, form: Format) -> np.ndarray:
         """Values in a type; the lower bits where the register is wider."""
@@ -67,6 +70,7 @@ class Register:
             self.complete = True
         else:
             self.defined[lanes] = True
+            self.known_for = lanes
 
     def write_partly(self, lanes: Lanes, values: np.ndarray, form: Format, defined: np.ndarray | None) -> None:
         """As `write`; `defined` says which of the values are values at all (None: all of them)."""
@@ -76,7 +80,7 @@ class Register:
         was = np.ones_like(self.defined) if self.complete else self.defined.copy()
         self.write(lanes, values, form)
         was[lanes] = defined
-        self.complete, self.defined = False, was
+        self.complete, self.defined, self.known_for = False, was, None
 
     def definedness(self, lanes: Lanes) -> np.ndarray | None:
         """Which threads have written it; None for all."""

@@ -15,7 +15,7 @@ from ptx import exact
 from ptx.approximate import FLOAT32, approximate
 from ptx.assembly import apply
 
-WIDTHS = {"f16": 16, "f32": 32, "f64": 64}
+WIDTHS: dict[str, Any] = {"f16": 16, "f32": 32, "f64": 64}
 MODES = ("rn", "rz", "rm", "rp")
 LANES = 10
 

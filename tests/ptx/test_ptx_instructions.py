@@ -114,7 +114,7 @@ def test_atomic_accesses_come_one_after_the_other(name: str, space: str) -> None
             f" @%p1 st.shared.u32 [%r13], %r14; bar.sync 0; {atom.replace('PLACE', '%r13')} bar.sync 0;"
             " ld.shared.u32 %r14, [%r13]; @%p1 st.global.u32 [%d2], %r14;"
         ).replace("@%p1 st.global", "bar.sync 0; @%p1 st.global")
-    out = f"mul.wide.u32 %d10, %r1, 4; add.s64 %d10, %d10, %d1; st.global.u32 [%d10], %r12;"
+    out = "mul.wide.u32 %d10, %r1, 4; add.s64 %d10, %d10, %d1; st.global.u32 [%d10], %r12;"
     run_body(f"{body} {out}", [old, cell], 64, declarations=SHARED, options=Options("c", global_races=False))
     value, seen = start, []
     for thread in range(64):

@@ -73,7 +73,7 @@ def found_bit(a: int, width: int) -> int:
 
 
 # instruction → (type of the result, types of the sources, the same with Python's integers)
-BATTERY: dict[str, tuple[str, list[str], Callable[..., int]]] = {
+BATTERY: dict[str, tuple[str, list[str], Callable[..., Any]]] = {
     "add.u32": ("u32", ["u32"] * 2, lambda a, b: a + b),
     "add.s64": ("s64", ["s64"] * 2, lambda a, b: a + b),
     "add.u16": ("u16", ["u16"] * 2, lambda a, b: a + b),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -110,9 +112,9 @@ LAUNCHES = [
 
 
 @pytest.mark.parametrize(("shape", "arguments", "words"), LAUNCHES)
-def test_a_launch_that_does_not_fit_is_refused(shape: tuple, arguments: list, words: str) -> None:
+def test_a_launch_that_does_not_fit_is_refused(shape: Any, arguments: list[Any], words: str) -> None:
     with pytest.raises(LaunchError) as caught:
-        run_kernel(kernel_text(""), *shape, arguments, Options("c"))
+        run_kernel(kernel_text(""), shape[0], shape[1], arguments, Options("c"))
     assert words in str(caught.value)
 
 
