@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ptx import exact
-from ptx.approximate import FLOAT32, FLOAT64, approximate
+from ptx.approximate import FLOAT32, FLOAT64, approximate, gross
 from ptx.formats import FORMATS, Format
 from ptx.operation import Builder, Operation, Shape, alike
 
@@ -75,6 +75,10 @@ def _one(shape: Shape, rounded: Function | None) -> Operation:
     if shape.has("approx"):
         if opcode not in (FLOAT64 if form.bits == 64 else FLOAT32):
             raise shape.unsupported(f"there is no such approximation for .{form.name}")
+        if form.bits == 64 and shape.has("ftz"):
+            return _float(shape, 1, lambda a: gross(opcode, a), allowed=("approx", "ftz"))
+        if form.bits == 64 and opcode != "rsqrt":
+            raise shape.unsupported("without .ftz it is for .f32 alone")
         return _float(shape, 1, lambda a: approximate(opcode, [a]), allowed=("approx", "ftz"))
     if rounded is None:
         raise shape.unsupported("it exists as .approx alone")

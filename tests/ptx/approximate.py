@@ -2,6 +2,10 @@
 
 What a GPU returns is not specified bit by bit, only bounded. Here each argument gets an error of its own within the
 bound, always the same one: a result that passes under it does not rest on approximations being better than promised.
+But for one thing: ex2 is exact for whole numbers, which NVIDIA's own library of float64 functions rests on.
+
+float64 has gross approximations (.ftz), of the upper 32 bits of the argument, in the upper 32 bits of the result; and
+rsqrt.approx.f64, which the assembler makes a sequence of, good to a unit in the last place.
 """
 
 from __future__ import annotations
@@ -10,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
+from ptx.exact import flushed
 
 _HALF_UNIT = 2.0**-24
 
@@ -38,7 +44,7 @@ def _reciprocal_root(x: np.ndarray) -> np.ndarray:
 
 
 # Units in the last place less the half unit of the rounding: rcp 1 unit, div 2, sqrt and ex2 2^-23 and 2 units,
-# rsqrt 2^-22.9, lg2 2^-22, sin and cos 2^-20.5 absolute, tanh 2^-11; the float64 forms keep 20 bits.
+# rsqrt 2^-22.9, lg2 2^-22, sin and cos 2^-20.5 absolute, tanh 2^-11.
 FLOAT32: dict[str, Approximation] = {
     "rcp": Approximation(_reciprocal, _HALF_UNIT),
     "div": Approximation(np.divide, 3 * _HALF_UNIT),
@@ -51,9 +57,10 @@ FLOAT32: dict[str, Approximation] = {
     "tanh": Approximation(np.tanh, 2.0**-12),
 }
 FLOAT64: dict[str, Approximation] = {
-    "rcp": Approximation(_reciprocal, 2.0**-21),
-    "rsqrt": Approximation(_reciprocal_root, 2.0**-21),
+    "rcp": Approximation(_reciprocal, 0.0),
+    "rsqrt": Approximation(_reciprocal_root, 2.0**-53),
 }
+_UPPER_HALF = np.uint64(0xFFFFFFFF00000000)
 
 
 def error_of(bits: np.ndarray) -> np.ndarray:
@@ -62,6 +69,16 @@ def error_of(bits: np.ndarray) -> np.ndarray:
     mixed ^= mixed >> np.uint64(29)
     mixed *= np.uint64(0xBF58476D1CE4E5B9)
     return (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-52 - 1
+
+
+def gross(name: str, argument: np.ndarray) -> np.ndarray:
+    """rcp.approx.ftz.f64 and rsqrt.approx.ftz.f64: 20 bits behind the point."""
+    with np.errstate(all="ignore"):
+        upper = (np.ascontiguousarray(argument).view(np.uint64) & _UPPER_HALF).view(np.float64)
+        upper = np.where(np.isnan(argument), argument, flushed(upper))
+        exact = flushed(FLOAT64[name].exact(upper))
+        cut = (np.ascontiguousarray(exact).view(np.uint64) & _UPPER_HALF).view(np.float64)
+        return np.where(np.isnan(exact), exact, cut)
 
 
 def approximate(name: str, arguments: list[np.ndarray]) -> np.ndarray:
@@ -76,4 +93,7 @@ def approximate(name: str, arguments: list[np.ndarray]) -> np.ndarray:
         )
         error = error_of(np.asarray(bits))
         value = exact * (1 + form.relative * error) + form.absolute * error
-        return np.where(np.isfinite(exact) & (exact != 0), value, exact).astype(dtype)
+        known = ~np.isfinite(exact) | (exact == 0)
+        if name == "ex2":
+            known |= arguments[0] == np.rint(arguments[0])
+        return np.where(known, exact, value).astype(dtype)

@@ -126,7 +126,6 @@ class Body:
             if not isinstance(operand, Register):
                 raise cursor.complaint("expected a predicate register behind '@'")
             guard = operand
-        line = max(line, cursor.here.line) if guard is None else line
         opcode, *modifiers = cursor.name().split(".")
         operands: list[Operand] = []
         while not cursor.takes(";"):

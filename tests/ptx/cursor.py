@@ -110,7 +110,7 @@ class Cursor:
     def attributes(self) -> int:
         """Take what stands before a type (.align n, .ptr .global and the like); the alignment, 0 if none is said."""
         alignment = 0
-        while self.here.text not in FORMATS and self.here.text.removeprefix(".") not in FORMATS:
+        while self.here.text.removeprefix(".") not in FORMATS:
             if self.takes(".align"):
                 alignment = self.integer()
                 if not 0 < alignment <= 4096 or alignment & (alignment - 1):

@@ -74,7 +74,7 @@ class Report:
         return 1 - len(self.not_run) / max(1, len({s.instruction.line for s in self.program.steps}))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Options:
     """How to run.
 

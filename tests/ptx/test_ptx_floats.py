@@ -253,3 +253,17 @@ def test_approximations_keep_special_values() -> None:
     assert approximate("rcp", [values]).tolist() == [np.inf, 0, -np.inf]
     assert approximate("sqrt", [values[:2]]).tolist() == [0, np.inf]
     assert np.isnan(approximate("lg2", [np.array([-1], np.float32)])).all()
+    whole = np.arange(-20, 20, dtype=np.float32)
+    assert (approximate("ex2", [whole]) == np.exp2(whole)).all()
+
+
+@pytest.mark.parametrize("name", ["rcp", "rsqrt"])
+def test_the_gross_approximations_of_doubles_have_20_bits_behind_the_point(name: str) -> None:
+    x = np.random.default_rng(2).uniform(0.01, 100, 500)
+    found = apply(f"{name}.approx.ftz.f64 %out, %in0;", "f64", [("f64", x)])
+    true = 1 / x if name == "rcp" else 1 / np.sqrt(x)
+    error = np.abs(found / true - 1)
+    assert 2.0**-21 < error.max() < 2.0**-19
+    assert (found.view(np.uint64) & 0xFFFFFFFF == 0).all()
+    fine = apply("rsqrt.approx.f64 %out, %in0;", "f64", [("f64", x)])
+    assert np.abs(fine * np.sqrt(x) - 1).max() < 4e-16
