@@ -67,7 +67,7 @@ def _total(real: str, generator: np.random.Generator) -> list[Case]:
 
 def _diffuse(real: str, generator: np.random.Generator) -> list[Case]:
     cases = []
-    for rows, columns in ((21, 30), (8, 16), (9, 3)):
+    for rows, columns in ((21, 30), (8, 16), (9, 9)):
         u, v = generator.random((2, rows, columns)).astype(real)
         wide, expected = u.astype(float), v.astype(float)
         around = wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]
@@ -90,17 +90,19 @@ def _histogram(real: str, generator: np.random.Generator) -> list[Case]:
 def _lennard_jones(real: str, generator: np.random.Generator) -> list[Case]:
     """A disturbed lattice; and a perfect one, with pairs at exactly half of the box and at exactly the cutoff.
 
-    Each forwards and backwards: compilers treat the last atoms of a loop apart, and these stand at either end then.
+    Each forwards and backwards: compilers treat the last atoms of a loop apart, and these stand at either end then,
+    with all of their neighbours. One even number of atoms, and one atom: loops are unrolled by two.
     """
     cases = []
     for side, left_out, disturbance, cutoff_square, step in (
         *((3, 4, 0.25, 5.0625, order) for order in (1, -1)),
         *((2, 1, 0.0, 4.5, order) for order in (1, -1)),
+        *((2, left_out, 0.0, 4.5, 1) for left_out in (2, 7)),
     ):
         block = 32 if side > 2 else 8
         box = 1.5 * side
         lattice = np.stack(np.meshgrid(*[np.arange(side)] * 3), -1).reshape(-1, 3) * 1.5
-        lattice = np.delete(lattice, slice(3, 3 + left_out), axis=0)
+        lattice = np.delete(lattice, slice(2 - step, 2 - step + left_out), axis=0)
         positions = (lattice + generator.random(lattice.shape) * disturbance).astype(real)[::step].copy()
         wide = positions.astype(float)
         d = wide[:, None] - wide[None]

@@ -28,6 +28,7 @@ from ptx.faults import SharedRaceError
 from ptx.launching import Options
 from ptx.linker import load_program
 
+pytestmark = pytest.mark.timeout(900)
 simulated: Any = importlib.import_module("md_cuda_simulated")
 DEVICE = InterpretedDevice((9, 0), Options(budget=200_000))
 # Compiling takes most of the time: the rows of all precisions and potentials are for the patient.

@@ -14,7 +14,7 @@ from ptx.assembly import kernel_text
 from ptx.examples import NAMES, c_example, numba_example
 from ptx.mutants import Mutant, budgets_of, judge, mutants_of
 
-SAMPLE = 9
+SAMPLE = 12
 WANTED = 0.85
 
 
@@ -28,7 +28,7 @@ def test_most_changes_of_one_instruction_are_noticed(language: str) -> None:
         mutants = mutants_of(example.text, kernel, first=4, every=SAMPLE)
         verdicts += [judge(example, mutant, kernel, budgets) for mutant in mutants]
     survivors = [(v.mutant.kind, v.mutant.before) for v in verdicts if not v.killed_by]
-    assert len(verdicts) > 35
+    assert len(verdicts) > 25
     assert len(survivors) <= (1 - WANTED) * len(verdicts), survivors
 
 
