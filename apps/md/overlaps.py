@@ -26,7 +26,8 @@ def worst_pair(atoms: Atoms, forces: Floats) -> tuple[int, int, float]:
 def overlap_error(atoms: Atoms, forces: Floats, energy: float) -> UsageError:
     """The sentence for a start whose potential energy no run survives."""
     i, j, distance = worst_pair(atoms, forces)
+    first, second = sorted((int(atoms.ids[i]), int(atoms.ids[j])))
     return UsageError(
-        f"atoms {atoms.ids[i]} and {atoms.ids[j]} are {distance:.3g} apart and the potential energy is {energy:.3g}: "
+        f"atoms {first} and {second} are {distance:.3g} apart and the potential energy is {energy:.3g}: "
         f"they overlap; remove one of them or relax the configuration first"
     )
