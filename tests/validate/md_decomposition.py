@@ -59,7 +59,7 @@ def rows(found: Mapping[str, dict[str, Any]]) -> list[Row]:
     return [
         *_ranks(found),
         *_lammps("melt, 32,000 atoms", found["lammps.melt"]),
-        *_lammps("copper (EAM, Cu_u3), 32,000 atoms", found["lammps.copper"]),
+        *_lammps("copper (EAM, Cu_u3; K, eV, bar), 32,000 atoms", found["lammps.copper"]),
     ]
 
 

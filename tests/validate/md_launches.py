@@ -41,8 +41,14 @@ def on_ranks(ranks: int, words: Sequence[str | Path]) -> str:
 
 
 def engine_on_ranks(ranks: int, spec: dict[str, Any]) -> dict[str, Any]:
-    """The document of md_ranks.py."""
-    return json.loads(on_ranks(ranks, [HERE / "md_ranks.py", json.dumps(spec)]).splitlines()[-1])
+    """The document of md_ranks.py. Raises ClustermarkError where the launch had another number of ranks."""
+    found = json.loads(on_ranks(ranks, [HERE / "md_ranks.py", json.dumps(spec)]).splitlines()[-1])
+    if found["ranks"] != ranks:
+        raise ClustermarkError(
+            f"a launch of {ranks} ranks ran on {found['ranks']}: the mpirun and the MPI library differ; "
+            f"`clustermark doctor` shows both"
+        )
+    return found
 
 
 def peers_python() -> Path:

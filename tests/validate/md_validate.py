@@ -130,9 +130,9 @@ def text_of(topics: dict[str, list[Row]], seconds: float) -> str:
     summary = f"**{len(rows) - len(bad) - left_out} of {len(rows)} rows are as they should be**"
     summary += f", {len(bad)} are not" + (f", {left_out} were skipped for want of LAMMPS." if left_out else ".")
     lines = [
-        f"Written by `make validate` on {datetime.now(UTC):%Y-%m-%d at %H:%M} UTC: {summary}",
+        f"Written by `tests/validate/md_validate.py` on {datetime.now(UTC):%Y-%m-%d at %H:%M} UTC: {summary}",
         "",
-        f"Machine: {cpu['model']}, {len(affinity())} CPUs used. {versions}. Time of all parts: {seconds / 60:.0f} min.",
+        f"Machine: {cpu['model']}, {len(affinity())} CPUs used. {versions}. Time of all parts together: {seconds / 60:.0f} min.",
     ]
     for title, topic_rows in topics.items():
         lines += ["", f"### {title}", "", table(topic_rows)]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from validate import md_decomposition, md_restarts, md_validate
+from validate import md_decomposition, md_launches, md_restarts, md_validate
 from validate.md_judges import (
     CAUGHT,
     MISSED,
@@ -39,7 +39,7 @@ from validate.md_judges import (
 from validate.md_page import BEGIN, END, table, written_between
 
 from clustermark.apps.md.analysis import block_average
-from clustermark.core.errors import UsageError
+from clustermark.core.errors import ClustermarkError, UsageError
 
 
 def correlated(samples: int, memory: float, seed: int) -> Any:
@@ -261,6 +261,13 @@ def test_a_page_waits_for_all_parts_and_names_the_first_that_is_missing(
         md_validate.judged(tmp_path)
     assert md_validate.main(["--folder", str(tmp_path), "--part", "nist.0.775.csvr.mixed"]) == 2
     assert "did you mean 'nist.0.776.csvr.mixed'" in capsys.readouterr().err
+
+
+def test_a_launch_on_fewer_ranks_than_asked_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(md_launches, "on_ranks", lambda ranks, words: '{"ranks": 1}')
+    assert md_launches.engine_on_ranks(1, {}) == {"ranks": 1}
+    with pytest.raises(ClustermarkError, match="a launch of 4 ranks ran on 1: "):
+        md_launches.engine_on_ranks(4, {})
 
 
 def test_a_part_without_what_it_needs_leaves_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
