@@ -13,7 +13,7 @@ from validate.md_liquids import Liquid, settled, simulation, thermo_series
 
 TITLE = "Conservation"
 STYLES: dict[str, str] = {"cut": "truncated", "force-shifted": "force-shifted"}
-# Total momentum per atom gained in 20,000 steps: rounding of the pair sums, √steps times the unit roundoff and a margin.
+# Momentum per atom gained in 20,000 steps: rounding of the pair sums, √steps times the unit roundoff and a margin.
 MOMENTUM: dict[str, float] = {"double": 1e-14, "mixed": 1e-6, "single": 1e-6}
 DRIFT = 1e-5
 SAMPLES, EVERY, TIMESTEP = 1000, 20, 0.005

@@ -132,7 +132,8 @@ def text_of(topics: dict[str, list[Row]], seconds: float) -> str:
     lines = [
         f"Written by `tests/validate/md_validate.py` on {datetime.now(UTC):%Y-%m-%d at %H:%M} UTC: {summary}",
         "",
-        f"Machine: {cpu['model']}, {len(affinity())} CPUs used. {versions}. Time of all parts together: {seconds / 60:.0f} min.",
+        f"Machine: {cpu['model']}, {len(affinity())} CPUs used. {versions}. "
+        f"Time of all parts together: {seconds / 60:.0f} min.",
     ]
     for title, topic_rows in topics.items():
         lines += ["", f"### {title}", "", table(topic_rows)]
