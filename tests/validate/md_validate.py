@@ -2,14 +2,16 @@
 
 usage: md_validate.py [--folder F] [--part NAME …] [--list] [--page FILE] [--jobs N] [--fresh]
 
-Every part leaves one JSON file in the folder, so that a validation that was stopped goes on where it was; a part whose
-file is there is not run again unless it is named or --fresh is given. The page is written once all parts are there.
+Every part leaves one JSON file in the folder, so that a validation that was stopped goes on where it was. A part is run
+again where its file is of other sources (engine or measurement), where it is named, and with --fresh. The page is
+written once all parts are there.
 Exit codes: 0 all rows are good or skipped by name, 1 a row says no, 2 bad usage, 4 a part failed.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import multiprocessing
 import os
@@ -62,6 +64,28 @@ def parts() -> dict[str, Callable[[Path], dict[str, Any]]]:
     return {name: measure for topic in TOPICS for name, measure in topic.PARTS.items()}
 
 
+def sources() -> str:
+    """Digest of the code that the numbers come from; judges and page may change without a new run."""
+    judging = {"md_judges.py", "md_page.py", "md_validate.py"}
+    files = [ROOT.glob("apps/md/*.py"), ROOT.glob("devices/*.py"), ROOT.glob("tests/validate/*.py")]
+    digest = hashlib.sha256()
+    for path in sorted(path for group in files for path in group if path.name not in judging):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def documents(folder: Path) -> dict[str, dict[str, Any]]:
+    """What the parts of these sources have found so far, by name."""
+    found, digest = {}, sources()
+    for name in parts():
+        file = folder / f"{name}.json"
+        if file.exists():
+            document = json.loads(file.read_text(encoding="utf-8"))
+            if document.get("sources") == digest:
+                found[name] = document
+    return found
+
+
 def measured(name: str, folder: str) -> float:
     """Run a part and keep what it found in the folder; returns the seconds. Raises ClustermarkError."""
     begin = time.perf_counter()
@@ -72,7 +96,7 @@ def measured(name: str, folder: str) -> float:
     seconds = time.perf_counter() - begin
     file = Path(folder) / f"{name}.json"
     unfinished = file.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps({"seconds": seconds, "found": found}), encoding="utf-8")
+    unfinished.write_text(json.dumps({"sources": sources(), "seconds": seconds, "found": found}), encoding="utf-8")
     unfinished.replace(file)
     return seconds
 
@@ -99,16 +123,12 @@ def run(names: Sequence[str], folder: Path, jobs: int) -> None:
 
 def judged(folder: Path) -> tuple[dict[str, list[Row]], float]:
     """Rows by the title of their topic, and the seconds of all parts."""
-    documents = {
-        name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        for name in parts()
-        if (folder / f"{name}.json").exists()
-    }
-    missing = [name for name in parts() if name not in documents]
+    done = documents(folder)
+    missing = [name for name in parts() if name not in done]
     if missing:
         raise UsageError(f"{len(missing)} part(s) have not been run, the first is {missing[0]}; run without --part")
-    found = {name: document["found"] for name, document in documents.items()}
-    return {topic.TITLE: topic.rows(found) for topic in TOPICS}, sum(d["seconds"] for d in documents.values())
+    found = {name: document["found"] for name, document in done.items()}
+    return {topic.TITLE: topic.rows(found) for topic in TOPICS}, sum(d["seconds"] for d in done.values())
 
 
 def text_of(topics: dict[str, list[Row]], seconds: float) -> str:
@@ -162,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if unknown is not None:
             raise UsageError(f"part '{plain(unknown)}' is unknown{nearest(unknown, parts())}; --list shows all")
         options.folder.mkdir(parents=True, exist_ok=True)
-        there = set() if options.fresh or options.part else {path.stem for path in options.folder.glob("*.json")}
+        there = {} if options.fresh or options.part else documents(options.folder)
         run([n for n in options.part or parts() if n not in there], options.folder, max(1, options.jobs))
         if options.part:
             return EXIT_OK

@@ -273,5 +273,13 @@ def test_a_launch_on_fewer_ranks_than_asked_is_refused(monkeypatch: pytest.Monke
 def test_a_part_without_what_it_needs_leaves_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLUSTERMARK_PEERS_PYTHON", str(tmp_path / "python"))
     md_validate.measured("lammps.melt", str(tmp_path))
-    found = json.loads((tmp_path / "lammps.melt.json").read_text())["found"]
+    found = md_validate.documents(tmp_path)["lammps.melt"]["found"]
     assert found["skipped"].startswith("no LAMMPS: install")
+
+
+def test_a_part_of_other_sources_is_not_taken(tmp_path: Path) -> None:
+    file = tmp_path / "structure.ours.json"
+    file.write_text(json.dumps({"sources": md_validate.sources(), "seconds": 1.0, "found": {}}))
+    assert set(md_validate.documents(tmp_path)) == {"structure.ours"}
+    file.write_text(json.dumps({"sources": "another", "seconds": 1.0, "found": {}}))
+    assert md_validate.documents(tmp_path) == {}
