@@ -13,7 +13,7 @@ from clustermark.apps.md.engine import State
 from clustermark.apps.md.evaluation import Evaluation, Sums
 from clustermark.apps.md.gathering import Ranks, distribute, gather_rows
 from clustermark.apps.md.halo import Halo
-from clustermark.apps.md.layout import Layout, choose_lanes
+from clustermark.apps.md.layout import PRECISIONS, Layout, choose_lanes
 from clustermark.apps.md.model import Atoms, Floats, Thermo
 from clustermark.apps.md.sections import SectionClock
 from clustermark.apps.md.setup import Setup
@@ -62,8 +62,8 @@ class Simulation:
         counts = [self.world.total(float(count)) for count in local_counts]
         self.tail = tail_corrections(setup.potential, counts, float(np.prod(box)))
         kicks = setup.timestep / (2 * setup.masses * self.units.mass_velocity2)
-        kernel = "float64" if setup.precision == "double" else "float32"
-        self.layout = Layout(setup.precision, lanes or choose_lanes(kernel), kicks)
+        _, kernel_type = PRECISIONS[setup.precision]
+        self.layout = Layout(setup.precision, lanes or choose_lanes(kernel_type), kicks)
         self.evaluation = Evaluation(setup.potential, setup.overlap, self.clock)
         ensemble = setup.ensemble
         self.thermostat = make_thermostat(

@@ -10,7 +10,7 @@ import numpy as np
 
 from clustermark.apps.md import kernels_cpu as kernels
 from clustermark.apps.md.halo import Halo
-from clustermark.apps.md.interactions import Embedded, make_interaction
+from clustermark.apps.md.interactions import Embedded, Interaction, bound_to, make_interaction
 from clustermark.apps.md.layout import Layout, PairList
 from clustermark.apps.md.model import EmbeddedAtom, Potential
 from clustermark.apps.md.sections import SectionClock
@@ -38,12 +38,21 @@ class Evaluation:
         self.potential = potential
         self.overlap = overlap
         self.clock = clock
+        self._interaction: Interaction | None = None
         self.splines = spline_table(potential) if isinstance(potential, EmbeddedAtom) else None
 
     def prepare(self, layout: Layout) -> None:
         """To be called after every new list: the arrays may have moved."""
-        dtype = str(layout.kernel_type)
-        self.interaction = make_interaction(self.potential, dtype, layout.types, layout.embedding_slope)
+        slots = (layout.types, layout.embedding_slope)
+        if self._interaction is None:
+            self._interaction = make_interaction(self.potential, str(layout.kernel_type), *slots)
+        self._interaction = bound_to(self._interaction, *slots)
+
+    @property
+    def interaction(self) -> Interaction:
+        """What the kernels are given; there is one from the first `prepare` on."""
+        assert self._interaction is not None
+        return self._interaction
 
     def forces(self, layout: Layout, halo: Halo, fresh_ghosts: bool, want_sums: bool) -> Sums | None:
         """Fill layout.forces; collective.
@@ -62,13 +71,12 @@ class Evaluation:
                 fresh_ghosts = True
             done = 0
             size = layout.local_list.size
-            stages = len(halo)
 
             def local_rows(first: int, last: int) -> None:
                 self._pairs(layout, layout.local_list, first, last, totals)
 
             if not fresh_ghosts:
-                middle = size // 2 if stages else 0
+                middle = size // 2 if len(halo) else 0
                 self._beside(self._positions_forward(layout, halo), 0, middle, local_rows)
                 done = middle
             if layout.ghost_list.size:

@@ -34,7 +34,7 @@ class OneType(NamedTuple):
 class ManyTypes(NamedTuple):
     """Lennard-Jones between atoms of several types, or force-shifted; every number is looked up per pair of types.
 
-    `types` holds the type of every slot, `pair_types` is the number of types.
+    `types` holds the type of every slot, `number` is how many types there are.
     """
 
     one: Any
@@ -108,3 +108,12 @@ def make_interaction(potential: Potential, dtype: str, types: Array, embedding_s
         return OneType(real(1), *(real(getattr(pairs, name).item()) for name in names))
     tables = [flat(getattr(pairs, name)) for name in (*names, "slope")]
     return ManyTypes(real(1), types, len(pairs.cutoff), *tables)
+
+
+def bound_to(interaction: Interaction, types: Array, embedding_slope: Array) -> Interaction:
+    """The same interaction over other arrays of the slots; its tables are kept, as they cost more than a reference."""
+    if isinstance(interaction, OneType):
+        return interaction
+    if isinstance(interaction, ManyTypes):
+        return interaction._replace(types=types)
+    return interaction._replace(types=types, embedding_slope=embedding_slope)

@@ -11,7 +11,6 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -244,8 +243,3 @@ class TrajectoryWriter:
 def parts_folder(path: Path) -> Path:
     """The folder of a growing trajectory's parts."""
     return path.with_name(path.name + ".parts")
-
-
-def frame_numbers(steps: Sequence[int]) -> str:
-    """How many frames, for people: "11 frames of steps 0 to 1000"."""
-    return f"{len(steps)} frames of steps {steps[0]} to {steps[-1]}" if steps else "no frame"

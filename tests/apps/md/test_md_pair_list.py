@@ -15,7 +15,7 @@ from physics_examples import atoms_of, disturbed, fcc, one_type
 from clustermark.apps.md.bricks import choose_grid
 from clustermark.apps.md.clusters import PADDING, PLACES, padding_distances
 from clustermark.apps.md.driver import Simulation
-from clustermark.apps.md.evaluation import Sums
+from clustermark.apps.md.evaluation import Evaluation, Sums
 from clustermark.apps.md.model import Atoms
 from clustermark.apps.md.pair_list import BOTH, END, FIRST, SECOND
 from clustermark.apps.md.reference import pair_energy_forces
@@ -40,7 +40,7 @@ def random_atoms(seed: int, atoms: int, edges: tuple[float, float, float], clump
 
 def sums_within(simulation: Simulation, cutoff: float = REACH) -> Sums:
     """Energy, virial and pairs of this rank within a cutoff, by the list that the engine has made."""
-    simulation.evaluation.potential = one_type(cutoff)
+    simulation.evaluation = Evaluation(one_type(cutoff), simulation.setup.overlap, simulation.clock)
     simulation.evaluation.prepare(simulation.layout)
     sums = simulation.evaluation.forces(simulation.layout, simulation.halo, True, True)
     assert sums is not None

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from physics_examples import one_type, two_metals, two_types
 
 from clustermark.apps.md import physics
-from clustermark.apps.md.model import LennardJones
+from clustermark.apps.md.interactions import bound_to, make_interaction
+from clustermark.apps.md.model import LennardJones, Potential
 from clustermark.apps.md.physics import cubic, cubic_slope, lennard_jones, lennard_jones_force_shifted
 from clustermark.apps.md.tables import (
     STYLES,
@@ -219,3 +220,15 @@ def test_the_layout_is_one_row_of_four_per_interval() -> None:
 def test_a_table_too_short_to_interpolate_is_one_sentence() -> None:
     with pytest.raises(UsageError, match="has 4 points, expected 5 or more"):
         spline_table(replace(two_metals(), embedding=np.zeros((2, 4))))
+
+
+@pytest.mark.parametrize("potential", [one_type(2.5), two_types("cut"), two_metals()])
+def test_an_interaction_bound_to_other_slots_reads_those_and_keeps_its_tables(potential: Potential) -> None:
+    old, new = (np.zeros(8, np.int32), np.zeros(8)), (np.ones(16, np.int32), np.ones(16))
+    first = make_interaction(potential, "float64", *old)
+    second = bound_to(first, *new)
+    expected = make_interaction(potential, "float64", *new)
+    assert type(second) is type(expected)
+    for name, value, wanted in zip(first._fields, second, expected, strict=True):
+        assert np.array_equal(value, wanted), name
+        assert name not in ("types", "embedding_slope") or value is wanted
