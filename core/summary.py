@@ -142,7 +142,7 @@ def _worst_check(results: Sequence[Result]) -> Check | None:
 
 def _metrics(result: Result, time: Estimate) -> tuple[Metric, ...]:
     rates = tuple(
-        Metric(name, a.value / time.value, a.value / time.high, a.value / time.low, f"{a.unit}/s", "higher")
+        Metric(name, a.value / time.value, a.value / time.high, a.value / time.low, a.rate or f"{a.unit}/s", "higher")
         for name, a in result.work.items()
         if a.value > 0 and time.low > 0
     )

@@ -39,11 +39,12 @@ class Param:
 class Amount:
     """Work done by the whole job in one step; a metric is an amount divided by the time of a step.
 
-    `unit` is the unit of the amount ("flop", "B"); the metric's is `unit` + "/s".
+    `unit` is the unit of the amount ("flop", "B"); the metric's is `rate` where given ("SYPD"), else `unit` + "/s".
     """
 
     value: float
     unit: str
+    rate: str = ""
 
 
 @dataclass(frozen=True)

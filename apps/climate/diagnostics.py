@@ -1,0 +1,167 @@
+"""What people look at: fields at cell centres for files and pictures, budgets and extremes for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clustermark.apps.climate.cases import PrimitiveCase
+from clustermark.apps.climate.decomposition import Block, evolved
+from clustermark.apps.climate.engine import Look, Output
+from clustermark.apps.climate.gathering import gather
+from clustermark.apps.climate.grid import true_points
+from clustermark.apps.climate.initial import on_panels
+from clustermark.apps.climate.layout import HALO, Array, Floats, State
+from clustermark.apps.climate.model import fastest_wave
+from clustermark.apps.climate.vertical import make_levels
+from clustermark.apps.climate.winds import true_winds, vorticity
+from clustermark.core.errors import ClustermarkError
+
+if TYPE_CHECKING:
+    from clustermark.apps.climate.driver import Simulation
+
+SHALLOW_OUTPUTS = {
+    "h": Output("depth of the fluid", "", "m", 2),
+    "surface": Output("height of the free surface", "", "m", 2),
+    "u_east": Output("wind to the east", "eastward_wind", "m s-1", 2),
+    "v_north": Output("wind to the north", "northward_wind", "m s-1", 2),
+    "vorticity": Output("relative vorticity", "atmosphere_relative_vorticity", "s-1", 2),
+}
+PRIMITIVE_OUTPUTS = {
+    "ps": Output("surface pressure", "surface_air_pressure", "Pa", 2),
+    "u_east": Output("wind to the east", "eastward_wind", "m s-1", 3),
+    "v_north": Output("wind to the north", "northward_wind", "m s-1", 3),
+    "temperature": Output("temperature", "air_temperature", "K", 3),
+    "theta": Output("potential temperature", "air_potential_temperature", "K", 3),
+    "vorticity": Output("relative vorticity", "atmosphere_relative_vorticity", "s-1", 3),
+}
+
+
+class Diagnostics:
+    """Fields at cell centres, made when asked for."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        """The table of outputs of the simulation's case."""
+        self._simulation = simulation
+        case = simulation.model.case
+        self.outputs = PRIMITIVE_OUTPUTS if isinstance(case, PrimitiveCase) else SHALLOW_OUTPUTS
+
+    def gather(self, name: str) -> Array | None:
+        """(2, [levels,] rows, columns) float64 on rank 0, None elsewhere; halos must be valid. Collective."""
+        simulation = self._simulation
+        with np.errstate(all="ignore"):  # what stands behind the halos may overflow
+            field = self._make(name, simulation.state)
+        if self.outputs[name].dimensions == 2 and field.ndim == 4:
+            field = field[:, 0]
+        return gather(simulation.domain, field, simulation.comm)
+
+    def _make(self, name: str, state: State) -> Floats:
+        simulation = self._simulation
+        fields: dict[str, Callable[[], Floats]] = {
+            "h": lambda: state.mass.astype(np.float64),
+            "surface": lambda: state.mass + self._bottom(),
+            "ps": lambda: state.mass,
+            "u_east": lambda: true_winds(simulation.domain, state)[0],
+            "v_north": lambda: true_winds(simulation.domain, state)[1],
+            "vorticity": lambda: vorticity(simulation.metric, state),
+            "theta": lambda: _theta(state),
+            "temperature": lambda: self._temperature(state),
+        }
+        return fields[name]()
+
+    def _bottom(self) -> Floats:
+        case, domain = self._simulation.model.case, self._simulation.domain
+        assert not isinstance(case, PrimitiveCase)
+        return domain.cut(on_panels(domain.grid, "center", case.bottom))
+
+    def _temperature(self, state: State) -> Floats:
+        """T = θ·c_k·(p_s/p₀)^κ."""
+        model = self._simulation.model
+        planet = model.case.planet
+        levels = make_levels(planet, model.interfaces)
+        exner = (state.mass / planet.reference_pressure) ** planet.kappa
+        return _theta(state) * levels.exner[:, np.newaxis, np.newaxis] * exner[:, np.newaxis]
+
+    def look(self) -> Look:
+        """Budgets, extremes and the Courant number; the same on all ranks. Collective."""
+        simulation = self._simulation
+        state, fixer, comm = simulation.state, simulation.fixer, simulation.comm
+        extremes = {name: self._extremes(array) for name, array in named_fields(simulation.model.case, state)}
+        if comm is not None:
+            ranks = comm.allgather(extremes)
+            extremes = {name: (min(r[name][0] for r in ranks), max(r[name][1] for r in ranks)) for name in extremes}
+        return Look(
+            step=simulation.step,
+            time=simulation.time,
+            mass=simulation.budget.mass(state),
+            energy=simulation.budget.energy(state),
+            raw_mass_drift=fixer.raw_drift,
+            fixer_work=-fixer.raw_drift if fixer.enabled else 0.0,
+            smallest={name: low for name, (low, _) in extremes.items()},
+            largest={name: high for name, (_, high) in extremes.items()},
+            courant=self._courant(extremes),
+        )
+
+    def _extremes(self, array: Array) -> tuple[float, float]:
+        cells = evolved(array, self._simulation.domain.blocks[0].columns)
+        return float(cells.min()), float(cells.max())
+
+    def _courant(self, extremes: dict[str, tuple[float, float]]) -> float:
+        """(wind + fastest wave)·Δt over the narrowest cell."""
+        simulation = self._simulation
+        wind = max(abs(value) for name in ("u", "v") for value in extremes[name])
+        narrowest = np.cos(np.abs(simulation.grid.center_latitudes[HALO:-HALO]).max()) / simulation.metric.inverse_spacing
+        wave = fastest_wave(simulation.model.case, extremes.get("h", (0.0, 0.0))[1])
+        return float((wind + wave) * simulation.setup.timestep / narrowest)
+
+
+def named_fields(case: Any, state: State) -> list[tuple[str, Array]]:
+    """The prognostic fields under the names that people know."""
+    mass = "ps" if isinstance(case, PrimitiveCase) else "h"
+    named = [(mass, state.mass), ("u", state.u), ("v", state.v)]
+    return named + [(name, a) for name, a in (("theta", state.theta), ("tracer", state.tracer)) if a is not None]
+
+
+def refuse_no_numbers(simulation: Simulation, state: State) -> None:
+    """End a run whose fields hold a value that is not finite, on every rank with the same sentence. Collective.
+
+    Raises
+    ------
+    ClustermarkError : names the step, the field and the place
+    """
+    found = _first_no_number(simulation, state)
+    if simulation.comm is not None:
+        found = next((sentence for sentence in simulation.comm.allgather(found) if sentence), "")
+    if found:
+        raise ClustermarkError(found)
+
+
+def _first_no_number(simulation: Simulation, state: State) -> str:
+    domain = simulation.domain
+    for name, array in named_fields(simulation.model.case, state):
+        cells = evolved(array, domain.blocks[0].columns)
+        bad = np.argwhere(~np.isfinite(cells))
+        if len(bad):
+            slot, *level, row, column = (int(n) for n in bad[0])
+            block = domain.blocks[slot]
+            longitude, latitude = _degrees(simulation, block, row, column)
+            aloft = f", level {level[0] + 1}" if level and simulation.levels > 1 else ""
+            return (
+                f"step {simulation.step}: {name} is {cells[tuple(bad[0])]} at {latitude:.1f}° N {longitude:.1f}° E"
+                f"{aloft}; use a shorter timestep or more damping, and go on from the last restart file"
+            )
+    return ""
+
+
+def _theta(state: State) -> Floats:
+    assert state.theta is not None
+    return state.theta.astype(np.float64)
+
+
+def _degrees(simulation: Simulation, block: Block, row: int, column: int) -> tuple[float, float]:
+    """True longitude and latitude of an evolved cell of a block [°]."""
+    place = block.first_row + row + HALO, block.first_column + column + HALO
+    longitude, latitude = (float(np.degrees(a[place])) for a in true_points(simulation.grid, block.panel, "center"))
+    return longitude, latitude

@@ -1,0 +1,295 @@
+"""The order of a step: three stages of Runge-Kutta, damping, forcing, the mass fixer, and the halos between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numba
+import numpy as np
+
+from clustermark.apps.climate.budget import Budget, MassFixer
+from clustermark.apps.climate.cases import PrimitiveCase
+from clustermark.apps.climate.core import Core
+from clustermark.apps.climate.decomposition import Domain, choose
+from clustermark.apps.climate.diagnostics import Diagnostics, refuse_no_numbers
+from clustermark.apps.climate.engine import Look, Output
+from clustermark.apps.climate.gathering import gather, scatter
+from clustermark.apps.climate.grid import PanelGrid
+from clustermark.apps.climate.halo import Exchange
+from clustermark.apps.climate.initial import make_state
+from clustermark.apps.climate.layout import HALO, Array, Floats, Region, State
+from clustermark.apps.climate.metric import Metric, make_metric
+from clustermark.apps.climate.model import Model, make_model
+from clustermark.apps.climate.overset import make_tables
+from clustermark.apps.climate.primitive_core import PrimitiveCore
+from clustermark.apps.climate.routes import make_routes
+from clustermark.apps.climate.setup import Setup
+from clustermark.apps.climate.shallow_core import ShallowCore
+from clustermark.apps.console.sections import SectionClock
+
+SECTIONS = ("stage", "halo", "damping", "forcing", "fixer")
+# Wicker & Skamarock 2002: the fractions of Δt that the three stages step from the start of the step.
+STAGES = (1.0 / 3.0, 1.0 / 2.0, 1.0)
+
+# Work on a block's region.
+Work = Callable[[int, Region], None]
+
+
+class Simulation:
+    """A model on this rank's blocks; every method is collective."""
+
+    def __init__(self, setup: Setup, comm: Any) -> None:
+        """Make grid, blocks and initial state.
+
+        Parameters
+        ----------
+        setup : the same on all ranks
+        comm : mpi4py communicator, or None for one rank without MPI
+
+        Raises
+        ------
+        UsageError : panels that cannot be cut for these ranks, or more threads than numba has
+        """
+        self.setup, self.comm = setup, comm
+        self.model = make_model(setup)
+        self.rank, self.ranks = (comm.rank, comm.size) if comm is not None else (0, 1)
+        numba.set_num_threads(self.model.threads)
+        self.clock = SectionClock(SECTIONS)
+        self.grid = PanelGrid(setup.cells)
+        self.domain = choose(self.grid, self.ranks, setup.py, setup.px, self.rank)
+        self.metric = make_metric(self.domain, self.model.case.planet.radius)
+        self.core = _make_core(self.model, self.domain, self.metric)
+        self.levels = self.core.levels
+        # The state of now and two spare ones; an exchange is bound to the arrays of one state.
+        first = make_state(self.model, self.domain)
+        self._states = [first, _like(first), _like(first)]
+        self._exchanges = _make_exchanges(self.domain, comm, self._states, self.model.threads)
+        self._pending: Exchange | None = None
+        self._whole, self._inner, self._rim = _parts(self.domain)
+        self._blocks = range(len(self.domain.blocks))
+        self.step, self.time = 0, 0.0
+        self.budget = Budget(self.domain, self.model.case.planet.radius, comm, self.core)
+        self._share_halo(first)
+        self._settle()
+        self.fixer = MassFixer(self.budget, first, setup.fixer)
+        self.diagnostics = Diagnostics(self)
+
+    @property
+    def state(self) -> State:
+        """The prognostic fields; halos are valid between calls."""
+        return self._states[0]
+
+    @property
+    def spare(self) -> State:
+        """Arrays that the next step overwrites."""
+        return self._states[1]
+
+    @property
+    def cells(self) -> int:
+        """Evolved cells of all levels of both panels."""
+        return 2 * self.grid.rows * self.grid.columns * self.levels
+
+    @property
+    def sigma(self) -> Floats:
+        """(levels,) σ halfway between the interfaces; (1,) of one for water."""
+        interfaces = self.model.interfaces
+        return 0.5 * (interfaces[1:] + interfaces[:-1]) if len(interfaces) else np.ones(1)
+
+    @property
+    def outputs(self) -> dict[str, Output]:
+        """Fields that `gather` knows."""
+        return self.diagnostics.outputs
+
+    # --- stepping -------------------------------------------------------------------------------------------
+
+    def advance(self, steps: int) -> None:
+        """Make steps.
+
+        Raises
+        ------
+        ClustermarkError : a field is no longer finite; the sentence names step, field and place
+        """
+        self.march(steps)
+        self._settle()
+
+    def compile(self) -> None:
+        """Call every kernel once, for nothing; the state stays."""
+        start, first, second = self._states
+        for block in self._blocks:
+            self.core.stage(block, self._whole, start, start, 0.0, first)
+            if self.model.damping_hours > 0:
+                self.core.damp(block, self._whole, first, second)
+            self.core.force(block, self._whole, 0.0, first)
+
+    def march(self, steps: int) -> None:
+        """Make steps that nobody looks at: the halo of the last one may still be on its way."""
+        for _ in range(steps):
+            self._one_step()
+
+    def _one_step(self) -> None:
+        start, first, second = self._states
+        self.step += 1
+        self.time += self.setup.timestep
+        now = start
+        for fraction, new in zip(STAGES, (first, second, first), strict=True):
+            self._stage(now, start, fraction * self.setup.timestep, new)
+            now = new
+            if fraction != STAGES[-1]:
+                self._share_halo(now)
+        if self.model.damping_hours > 0 and self.step % self.setup.damping_every == 0:
+            self._share_halo(now)
+            self._damp(now, second)
+            now = second
+        self._states = [now, *(state for state in self._states if state is not now)]
+        with self.clock.section("forcing"):
+            for block in self._blocks:
+                self.core.force(block, self._whole, self.setup.timestep, now)
+        with self.clock.section("fixer"):
+            finite = self.fixer.apply(now)
+        if not finite:
+            refuse_no_numbers(self, now)
+        self._share_halo(now)
+
+    def _stage(self, now: State, start: State, timestep: float, new: State) -> None:
+        def work(block: int, region: Region) -> None:
+            with self.clock.section("stage"):
+                self.core.stage(block, region, now, start, timestep, new)
+
+        self._beside_halo(work)
+
+    def _damp(self, now: State, new: State) -> None:
+        def work(block: int, region: Region) -> None:
+            with self.clock.section("damping"):
+                self.core.damp(block, region, now, new)
+
+        self._beside_halo(work)
+
+    def _beside_halo(self, work: Work) -> None:
+        """Work on all evolved cells: on the inner ones while the halo is on its way, on the rim afterwards."""
+        if not self.setup.overlap or self._inner is None:
+            self._settle()
+            regions: tuple[Region, ...] = (self._whole,)
+        else:
+            for block in self._blocks:
+                work(block, self._inner)
+            self._settle()
+            regions = self._rim
+        for block in self._blocks:
+            for region in regions:
+                work(block, region)
+
+    def _share_halo(self, state: State) -> None:
+        with self.clock.section("halo"):
+            self._pending = self._exchanges[id(state)]
+            self._pending.start()
+
+    def _settle(self) -> None:
+        if self._pending is not None:
+            with self.clock.section("halo"):
+                self._pending.finish()
+            self._pending = None
+
+    # --- looking --------------------------------------------------------------------------------------------
+
+    def look(self) -> Look:
+        """Mass, energy, drifts, extremes and Courant number of the present state, the same on all ranks."""
+        self._settle()
+        return self.diagnostics.look()
+
+    def gather(self, name: str) -> Array | None:
+        """(2, [levels,] rows, columns) float64 field of `outputs` at cell centres on rank 0, None elsewhere."""
+        self._settle()
+        return self.diagnostics.gather(name)
+
+    def sections(self) -> dict[str, float]:
+        """[s] that this rank has spent in each section of the step."""
+        return dict(self.clock.seconds)
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name → shape of every array of `save`."""
+        panel = (self.grid.rows, self.grid.columns)
+        named = zip(FIELDS, fields(self.state), strict=True)
+        shapes = {name: (2, *array.shape[1:-2], *panel) for name, array in named if array is not None}
+        return shapes | dict.fromkeys(NUMBERS, ())
+
+    def save(self) -> dict[str, Array] | None:
+        """All that a bitwise continuation needs, on rank 0; None elsewhere."""
+        named = zip(FIELDS, fields(self.state), strict=True)
+        parts = {name: gather(self.domain, array, self.comm) for name, array in named if array is not None}
+        fixer = self.fixer
+        numbers = (self.step, self.time, fixer.reference, fixer.last, fixer.raw_drift)
+        if self.rank != 0:
+            return None
+        return parts | {name: np.array(value) for name, value in zip(NUMBERS, numbers, strict=True)}  # pyright: ignore[reportReturnType]  # rank 0 has every part
+
+    def restore(self, state: Mapping[str, Any] | None) -> None:
+        """Go on from what `save` gave on rank 0; the other ranks give None."""
+        for name, array in zip(FIELDS, fields(self.state), strict=True):
+            if array is not None:
+                scatter(self.domain, state[name] if state is not None else None, array, self.comm)
+        numbers = [float(state[name]) for name in NUMBERS] if state is not None else []
+        if self.comm is not None:
+            numbers = self.comm.bcast(numbers, 0)
+        step, self.time, self.fixer.reference, self.fixer.last, self.fixer.raw_drift = numbers
+        self.step = int(step)
+        self._share_halo(self.state)
+        self._settle()
+
+
+def make_simulation(setup: Setup, comm: Any) -> Simulation:
+    """The simulation of a setup, its kernels compiled. Collective."""
+    simulation = Simulation(setup, comm)
+    simulation.compile()
+    return simulation
+
+
+FIELDS = ("mass", "u", "v", "theta", "tracer")
+# What `save` keeps beside the fields.
+NUMBERS = ("step", "time", "mass_reference", "mass_before", "raw_mass_drift")
+
+
+def _make_core(model: Model, domain: Domain, metric: Metric) -> Core:
+    if isinstance(model.case, PrimitiveCase):
+        return PrimitiveCore(model.case, model, domain, metric)
+    return ShallowCore(model.case, model, domain, metric)
+
+
+def _like(state: State) -> State:
+    """A state of the same shapes, touched."""
+    return State(*(None if array is None else np.zeros_like(array) for array in fields(state)))
+
+
+def fields(state: State) -> tuple[Array | None, ...]:
+    """All fields of a state, in the order of its declaration."""
+    return (state.mass, state.u, state.v, state.theta, state.tracer)
+
+
+def _make_exchanges(domain: Domain, comm: Any, states: list[State], threads: int) -> dict[int, Exchange]:
+    """The exchange of each state, by its identity; they share their tables."""
+    tables = make_tables(domain.grid)
+    routes = make_routes(domain, tables)
+    found = {}
+    for state in states:
+        scalars = [array for array in (state.mass, state.theta, state.tracer) if array is not None]
+        found[id(state)] = Exchange(domain, tables, comm, scalars, [(state.u, state.v)], routes, threads)
+    return found
+
+
+def _parts(domain: Domain) -> tuple[Region, Region | None, tuple[Region, ...]]:
+    """All evolved cells of a block; those that see no halo, if any; the strips around these."""
+    block = domain.blocks[0]
+    top, left = HALO, HALO
+    bottom, right = HALO + block.rows, HALO + block.columns
+    whole = Region(top, bottom, left, right)
+    if min(block.rows, block.columns) <= 2 * HALO:
+        return whole, None, ()
+    inner = Region(top + HALO, bottom - HALO, left + HALO, right - HALO)
+    # The strip at the right comes last: vectors of the others may write behind their end.
+    strips = (
+        Region(top, top + HALO, left, right),
+        Region(bottom - HALO, bottom, left, right),
+        Region(top + HALO, bottom - HALO, left, left + HALO),
+        Region(top + HALO, bottom - HALO, right - HALO, right),
+    )
+    return whole, inner, strips

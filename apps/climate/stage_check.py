@@ -1,0 +1,109 @@
+"""The check of the workload: one more stage on a piece of this rank's panel, against the float64 reference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clustermark.apps.climate import reference_primitive, reference_shallow
+from clustermark.apps.climate.cases import PrimitiveCase
+from clustermark.apps.climate.layout import HALO, Array, Floats, Region, State
+from clustermark.apps.climate.vertical import make_levels
+
+if TYPE_CHECKING:
+    from clustermark.apps.climate.driver import Simulation
+    from clustermark.apps.climate.primitive_core import PrimitiveCore
+    from clustermark.apps.climate.shallow_core import ShallowCore
+
+# Most evolved rows and columns of the piece that the reference looks at.
+ROWS, COLUMNS = 24, 48
+
+
+def stage_error(simulation: Simulation, rng: np.random.Generator) -> float:
+    """Largest error of a stage of Δt from the present state, relative to the largest change of the same field in it.
+
+    The piece is a rectangle of one of this rank's blocks, drawn at random, with the halo around it; kernel and
+    reference get the same float values. Not collective; halos must be valid.
+
+    Returns
+    -------
+    error : the worst field's; infinity where a value is not finite
+    """
+    block = int(rng.integers(len(simulation.domain.blocks)))
+    region = _piece(simulation, block, rng)
+    now, new = simulation.state, simulation.spare
+    simulation.core.stage(block, region, now, now, simulation.setup.timestep, new)
+    if isinstance(simulation.model.case, PrimitiveCase):
+        pairs = _primitive(simulation, block, region, now, new)
+    else:
+        pairs = _shallow(simulation, block, region, now, new)
+    worst = 0.0
+    for before, found, expected in pairs:
+        change = np.abs(expected - before).max()
+        error = np.abs(found - expected).max()
+        worst = max(worst, float(error / change) if change > 0 else float(error))
+    return worst if np.isfinite(worst) else float("inf")
+
+
+Triples = list[tuple[Floats, Floats, Floats]]
+
+
+def _piece(simulation: Simulation, block: int, rng: np.random.Generator) -> Region:
+    shape = simulation.domain.blocks[block]
+    rows, columns = min(ROWS, shape.rows), min(COLUMNS, shape.columns)
+    row = HALO + int(rng.integers(shape.rows - rows + 1))
+    column = HALO + int(rng.integers(shape.columns - columns + 1))
+    return Region(row, row + rows, column, column + columns)
+
+
+def _around(field: Array, region: Region) -> Floats:
+    """A block's field on the region and HALO cells around, float64."""
+    rows = slice(region.first_row - HALO, region.last_row + HALO)
+    return field[..., rows, region.first_column - HALO : region.last_column + HALO].astype(np.float64)
+
+
+def _inside(field: Floats) -> Floats:
+    return field[..., HALO:-HALO, HALO:-HALO]
+
+
+def _shallow(simulation: Simulation, block: int, region: Region, now: State, new: State) -> Triples:
+    core: ShallowCore = simulation.core  # pyright: ignore[reportAssignmentType]  # of the case
+    cosines = _cosines(simulation, block, region)
+    h, u, v = (_around(field, region) for field in (now.mass[block], now.u[block, 0], now.v[block, 0]))
+    found = (new.mass[block], new.u[block, 0], new.v[block, 0])
+    ground, coriolis = (_around(field[block], region) for field in (core.ground, core.coriolis))
+    inverse = simulation.metric.inverse_spacing
+    slopes = reference_shallow.shallow_tendencies(h, u, v, ground, coriolis, *cosines, inverse, core.gravity)
+    step = simulation.setup.timestep
+    return [
+        (_inside(old), _inside(_around(made, region)), _inside(old + step * slope))
+        for old, made, slope in zip((h, u, v), found, (slopes.depth, slopes.u, slopes.v), strict=True)
+    ]
+
+
+def _primitive(simulation: Simulation, block: int, region: Region, now: State, new: State) -> Triples:
+    core: PrimitiveCore = simulation.core  # pyright: ignore[reportAssignmentType]  # of the case
+    model = simulation.model
+    assert now.theta is not None and new.theta is not None
+    ground = reference_primitive.Ground(
+        model.case.planet,
+        make_levels(model.case.planet, model.interfaces),
+        simulation.grid.spacing,
+        *(_around(field[block], region) for field in (core.ground, core.coriolis)),
+        *_cosines(simulation, block, region),
+    )
+    old, made = (
+        reference_primitive.Fields(*(_around(a[block], region) for a in (state.mass, state.u, state.v, state.theta)))
+        for state in (now, new)  # pyright: ignore[reportOptionalSubscript]  # theta is there
+    )
+    exact = reference_primitive.advance(old, old, ground, simulation.setup.timestep)
+    return [
+        (_inside(before), _inside(found), _inside(expected))
+        for before, found, expected in zip(old, made, exact, strict=True)
+    ]
+
+
+def _cosines(simulation: Simulation, block: int, region: Region) -> tuple[Floats, Floats]:
+    rows = slice(region.first_row - HALO, region.last_row + HALO)
+    return simulation.metric.cos_center[block, rows], simulation.metric.cos_face[block, rows]

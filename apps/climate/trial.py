@@ -1,0 +1,84 @@
+"""The climate as a workload: prepared, stepped and checked by the harness."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clustermark.apps.climate import cells_of
+from clustermark.apps.climate.cases import CASES, PrimitiveCase
+from clustermark.apps.climate.driver import Simulation
+from clustermark.apps.climate.layout import PRECISIONS
+from clustermark.apps.climate.build import longest_timestep
+from clustermark.apps.climate.setup import Setup
+from clustermark.apps.climate.stage_check import stage_error
+from clustermark.core.workload import Amount, Check, Trial
+
+if TYPE_CHECKING:
+    from clustermark.core.case import Case
+    from clustermark.core.context import Context
+
+PRECISION = {"fp64": "double", "mixed": "mixed", "fp32": "single"}
+# Time steps before the first sample, and those of one measured step: one of them ends with the damping.
+SETTLING, STEPS = 8, 4
+# Words that a cell's fields must move per stage at least, every array once: shallow water reads h, u, v twice, the
+# ground and f, and writes h, u, v; an atmosphere reads u, v, θ twice and writes them, its surface fields hardly count.
+STAGE_WORDS = {"shallow": 11, "primitive": 9}
+# Words of the state that a time step cannot but read and write once (T_eff of ParallelStencil).
+STATE_WORDS = 6
+DAYS_PER_YEAR = 365.25
+# Error of a stage against the float64 reference, of the largest change of a field in it: rounding.
+STAGE_BOUND = {"fp64": 1e-10, "mixed": 1e-3, "fp32": 1e-3}
+# Relative change of the mass since the start, which the fixer keeps.
+MASS_BOUND = {"fp64": 1e-13, "mixed": 1e-13, "fp32": 1e-6}
+
+
+def make_setup(case: Case) -> Setup:
+    """The simulation that a case of the matrix asks for."""
+    name, cells = str(case.params["case"]), cells_of(float(case.params["resolution"]))
+    start = CASES[name]
+    primitive = isinstance(start, PrimitiveCase)
+    return Setup(
+        case=name,
+        cells=cells,
+        levels=int(case.params["levels"]) if primitive else 1,
+        precision=PRECISION[case.precision],
+        timestep=longest_timestep(name, cells, start.planet.radius),
+        overlap=bool(case.params["overlap"]),
+        threads=case.threads,
+        damping_every=STEPS,
+    )
+
+
+def make_trial(case: Case, context: Context) -> Trial:
+    """Builds the model, lets it make some steps, and gives steps of STEPS time steps, one with damping."""
+    transport = context.transport
+    comm = getattr(transport, "comm", None) if transport.size > 1 else None
+    simulation = Simulation(make_setup(case), comm)
+    simulation.advance(SETTLING)
+
+    def check() -> Check:
+        look = simulation.look()
+        error = float(transport.maximum(stage_error(simulation, context.rng)))
+        kept = abs(look.mass / simulation.fixer.reference - 1.0)
+        bound, most = STAGE_BOUND[case.precision], MASS_BOUND[case.precision]
+        detail = f"mass has changed by {kept:.2g} of itself (allowed {most:.2g}) at step {look.step}"
+        return Check("stage / largest change of a field", error, bound, error <= bound and kept <= most, detail)
+
+    cells = float(simulation.cells * STEPS)
+    kind = "primitive" if isinstance(simulation.model.case, PrimitiveCase) else "shallow"
+    word = np.dtype(PRECISIONS[simulation.setup.precision]).itemsize
+    work = {
+        "cell_steps": Amount(cells, "cell-step"),
+        "stage_bandwidth": Amount(cells * 3 * STAGE_WORDS[kind] * word, "B"),
+        "effective_bandwidth": Amount(cells * STATE_WORDS * word, "B"),
+        "simulated_years_per_day": Amount(STEPS * simulation.setup.timestep / DAYS_PER_YEAR, "SYPD·s", "SYPD"),
+    }
+    counters = {
+        "cells": float(simulation.cells),
+        "timestep [s]": simulation.setup.timestep,
+        "raw mass drift": abs(simulation.fixer.raw_drift),
+    }
+    return Trial(partial(simulation.march, STEPS), check, work, counters=counters)
