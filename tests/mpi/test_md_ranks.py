@@ -57,7 +57,7 @@ def start(python: str, ranks: int, folder: Path, groups: tuple[str, ...]) -> Fou
     launcher = find_launcher(str(Path(python).parent / "mpirun"))
     fabric = fabric_aliases(launcher.mpi)["shm"] if ranks > 1 else "self"
     environment = launch_environment(os.environ, fabric, 1)
-    path = os.pathsep.join(filter(None, [str(TESTS / "apps" / "md"), environment.get("PYTHONPATH", "")]))
+    path = os.pathsep.join(filter(None, [str(TESTS / "apps" / "md"), str(TESTS), environment.get("PYTHONPATH", "")]))
     arguments = launch_arguments(launcher, ranks, 1, usable_cores(), os.geteuid() == 0)
     done = subprocess.run(
         [*arguments, python, str(PROGRAM), fabric, str(ranks), str(folder), *groups],

@@ -1,0 +1,233 @@
+"""The halo exchange: copies between neighbours on a panel, then points of the other panel, one message per rank each.
+
+Every field of an exchange travels in the same messages. `start` posts the receives and sends the copies; `finish`
+waits for them, interpolates for the others, sends, and waits. Where panels are not cut there are no copies, and
+`start` interpolates. Between the two calls the fields may be read, and what lies in their halos is stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from clustermark.apps.climate.decomposition import Domain
+from clustermark.apps.climate.halo_kernels_cpu import (
+    interpolate_scalar,
+    interpolate_scalar_in_threads,
+    interpolate_wind,
+    interpolate_wind_in_threads,
+    pack_runs,
+    unpack_points,
+    unpack_runs,
+)
+from clustermark.apps.climate.layout import Array
+from clustermark.apps.climate.messages import Messages
+from clustermark.apps.climate.overset import OversetTables, Stencil
+from clustermark.apps.climate.routes import Points, Routes, Runs, make_routes
+from clustermark.devices.simd import Width
+
+_COPY_TAG = 21
+_POINT_TAG = 22
+Donors = tuple[Array, Array, Array]
+
+
+@dataclass(frozen=True)
+class _Field:
+    """One array of the exchange as the kernels see it."""
+
+    kind: str
+    flat: Array
+    levels: int
+    plane: int
+    pitch: int
+
+    def places(self, slots: Array, rows: Array, columns: Array) -> Array:
+        """Indices of points of level 0."""
+        return slots * (self.levels * self.plane) + rows * self.pitch + columns
+
+
+def _field(kind: str, array: Array) -> _Field:
+    if not array.flags.c_contiguous or array.ndim not in (3, 4):
+        raise ValueError(
+            f"a field of an exchange has the shape {array.shape}: expected (blocks, [levels,] rows, pitch)"
+        )
+    levels = array.shape[1] if array.ndim == 4 else 1
+    return _Field(kind, array.reshape(-1), levels, array.shape[-2] * array.shape[-1], array.shape[-1])
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """Runs of a field in the messages of phase A."""
+
+    places: Array
+    lengths: Array
+    spots: Array
+    strides: Array
+
+
+@dataclass(frozen=True)
+class _Segments:
+    """Points of a field in the messages of phase B: (s, 4) int64 as the kernels want them, and all points in a row."""
+
+    table: Array
+    points: Points
+
+
+class Exchange:
+    """Fills the halos of some fields of this rank, again and again; calls are collective and in the same order."""
+
+    def __init__(
+        self,
+        domain: Domain,
+        tables: OversetTables,
+        comm: Any,
+        scalars: Sequence[Array] = (),
+        vectors: Sequence[tuple[Array, Array]] = (),
+        routes: Routes | None = None,
+        threads: int = 1,
+    ) -> None:
+        """Messages and tables of these arrays, which stay the caller's.
+
+        Parameters
+        ----------
+        comm : mpi4py communicator of domain.ranks, or None for one rank
+        scalars : (blocks, [levels,] rows, pitch) at cell centres, float32 or float64
+        vectors : u on east faces and v on north faces, both alike
+        routes : of `make_routes`, to be shared by exchanges of the same domain
+        threads : more than one shares levels among numba's threads
+        """
+        self.routes = routes or make_routes(domain, tables)
+        self.fields = [_field("center", array) for array in scalars]
+        for u, v in vectors:
+            self.fields += [_field("east", u), _field("north", v)]
+        self.threads = threads
+        self._width = Width(4)
+        self._prepare_copies(domain, comm)
+        self._prepare_points(domain, comm)
+        self._donors = [self._donors_of(number, tables) for number in range(len(self.fields))]
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes that go to other ranks in one exchange."""
+        return self._copies.bytes_sent + self._points.bytes_sent
+
+    def start(self) -> None:
+        """Post the receives and send what needs nothing of others."""
+        self._copies.receive()
+        self._points.receive()
+        for field, copy, buffer in zip(self.fields, self._copies_out, self._copies.buffers, strict=True):
+            pack_runs(
+                field.flat, copy.places, copy.lengths, copy.spots, copy.strides, field.plane, field.levels, buffer
+            )
+        self._copies.send()
+        if not self._cut:
+            self._send_points()
+
+    def finish(self) -> None:
+        """Fill every halo point."""
+        if self._cut:
+            self._copies.wait_received()
+            for field, copy, buffer in zip(self.fields, self._copies_in, self._copies.buffers, strict=True):
+                unpack_runs(
+                    buffer, copy.places, copy.lengths, copy.spots, copy.strides, field.plane, field.levels, field.flat
+                )
+            self._send_points()
+        self._points.wait_received()
+        for field, got, places, buffer in zip(
+            self.fields, self._points_in, self._halo_places, self._points.buffers, strict=True
+        ):
+            unpack_points(buffer, got.table, places, field.plane, field.levels, field.flat)
+        self._copies.wait_sent()
+        self._points.wait_sent()
+
+    def _send_points(self) -> None:
+        scalar = interpolate_scalar if self.threads == 1 else interpolate_scalar_in_threads
+        wind = interpolate_wind if self.threads == 1 else interpolate_wind_in_threads
+        for number, field in enumerate(self.fields):
+            table, buffer, donors = self._points_out[number].table, self._points.buffers[number], self._donors[number]
+            size = field.pitch, field.plane, field.levels, self._width, buffer
+            if field.kind == "center":
+                scalar(field.flat, table, donors[0], *size)
+            else:
+                u, v = (self.fields[number + k].flat for k in ((0, 1) if field.kind == "east" else (-1, 0)))
+                wind(u, v, table, donors[0], donors[1], *size)
+        self._points.send()
+
+    def _prepare_copies(self, domain: Domain, comm: Any) -> None:
+        """Messages and runs of phase A."""
+        out, into = self.routes.copies_out, self.routes.copies_in
+        sizes = [
+            [{rank: field.levels * int(runs.lengths.sum()) for rank, runs in side.items()} for side in (out, into)]
+            for field in self.fields
+        ]
+        self._copies = Messages(domain.rank, comm, _COPY_TAG, [field.flat.dtype for field in self.fields], sizes)
+        self._cut = bool(out)
+        self._copies_out = [_copy(field, out, self._copies.starts_out[f]) for f, field in enumerate(self.fields)]
+        self._copies_in = [_copy(field, into, self._copies.starts_in[f]) for f, field in enumerate(self.fields)]
+
+    def _prepare_points(self, domain: Domain, comm: Any) -> None:
+        """Messages, points and places of phase B."""
+        sides = [(self.routes.points_out[field.kind], self.routes.points_in[field.kind]) for field in self.fields]
+        sizes = [
+            [{rank: field.levels * len(points.slots) for rank, points in side.items()} for side in both]
+            for field, both in zip(self.fields, sides, strict=True)
+        ]
+        self._points = Messages(domain.rank, comm, _POINT_TAG, [field.flat.dtype for field in self.fields], sizes)
+        self._points_out = [_segments(out, self._points.starts_out[f]) for f, (out, _) in enumerate(sides)]
+        self._points_in = [_segments(into, self._points.starts_in[f]) for f, (_, into) in enumerate(sides)]
+        self._halo_places = [
+            field.places(got.points.slots, got.points.rows, got.points.columns)
+            for field, got in zip(self.fields, self._points_in, strict=True)
+        ]
+
+    def _donors_of(self, number: int, tables: OversetTables) -> tuple[Donors, ...]:
+        """Places and weights of the stencils that this rank evaluates for a field."""
+        field, points = self.fields[number], self._points_out[number].points
+        if field.kind == "center":
+            return (_donors(field, points, tables.scalar.stencil, None),)
+        wind = tables.east if field.kind == "east" else tables.north
+        return (
+            _donors(field, points, wind.east, wind.from_east),
+            _donors(field, points, wind.north, wind.from_north),
+        )
+
+
+def _copy(field: _Field, side: dict[int, Runs], starts: dict[int, int]) -> _Copy:
+    """The runs of every rank's message, one after the other."""
+    if not side:
+        nothing = np.empty(0, np.int64)
+        return _Copy(nothing, nothing, nothing, nothing)
+    spots = [starts[rank] + np.cumsum(runs.lengths) - runs.lengths for rank, runs in side.items()]
+    strides = [np.full(len(runs.lengths), runs.lengths.sum()) for runs in side.values()]
+    places = [field.places(runs.slots, runs.rows, runs.columns) for runs in side.values()]
+    lengths = [runs.lengths for runs in side.values()]
+    return _Copy(*(np.concatenate(parts) for parts in (places, lengths, spots, strides)))
+
+
+def _segments(side: dict[int, Points], starts: dict[int, int]) -> _Segments:
+    """One segment per rank."""
+    table, first = [], 0
+    for rank, points in side.items():
+        number = len(points.slots)
+        table.append((first, first + number, starts[rank], number))
+        first += number
+    names = ("slots", "entries", "rows", "columns")
+    joined = [[getattr(points, name) for points in side.values()] or [np.empty(0, np.int64)] for name in names]
+    return _Segments(np.array(table, np.int64).reshape(-1, 4), Points(*(np.concatenate(parts) for parts in joined)))
+
+
+def _donors(field: _Field, points: Points, stencil: Stencil, turn: Array | None) -> Donors:
+    """Places of lower left points, weights of rows, and weights of columns times a component of the rotation."""
+    entries = points.entries
+    column_weights = stencil.column_weights[entries]
+    if turn is not None:
+        column_weights = column_weights * turn[entries, np.newaxis]
+    dtype = field.flat.dtype
+    return (
+        field.places(points.slots, stencil.row[entries] - points.rows, stencil.column[entries] - points.columns),
+        stencil.row_weights[entries].astype(dtype).reshape(-1),
+        column_weights.astype(dtype).reshape(-1),
+    )

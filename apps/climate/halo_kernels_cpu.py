@@ -1,0 +1,139 @@
+"""Kernels of the halo on the CPU: runs of cells into a message and out, and interpolation of the other panel's halo.
+
+Fields are flat; `places` are indices of level 0, and level k lies `plane` elements further. A message holds its points
+level by level; `spots` and segments say where. Nothing is summed in an order that depends on how the work is cut.
+"""
+
+from __future__ import annotations
+
+import numba
+
+from clustermark.devices.simd import load
+from clustermark.devices.simd_exact import fused, ordered_total
+
+# Levels for which the weights of a point stay in registers.
+TILE = 4
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def pack_runs(field, places, lengths, spots, strides, plane, levels, buffer):
+    """buffer[spot + k·stride + x] = field[place + k·plane + x] for x < length, run by run.
+
+    Parameters
+    ----------
+    field, buffer : flat, same dtype
+    places, lengths, spots, strides : (n,) int64
+    plane, levels : elements from one level to the next, and levels of the field
+    """
+    for run in range(places.size):
+        for k in range(levels):
+            source, target = places[run] + k * plane, spots[run] + k * strides[run]
+            for x in range(lengths[run]):
+                buffer[target + x] = field[source + x]
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def unpack_runs(buffer, places, lengths, spots, strides, plane, levels, field):
+    """field[place + k·plane + x] = buffer[spot + k·stride + x]: `pack_runs` backwards, field is changed."""
+    for run in range(places.size):
+        for k in range(levels):
+            target, source = places[run] + k * plane, spots[run] + k * strides[run]
+            for x in range(lengths[run]):
+                field[target + x] = buffer[source + x]
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def unpack_points(buffer, segments, places, plane, levels, field):
+    """field[places[n] + k·plane] = buffer[spot + k·stride + n − first] for the points of each segment; changes field.
+
+    Parameters
+    ----------
+    segments : (s, 4) int64: first and last point (exclusive), spot, stride
+    places : (n,) int64
+    """
+    for s in range(segments.shape[0]):
+        first, last, spot, stride = segments[s, 0], segments[s, 1], segments[s, 2], segments[s, 3]
+        for k in range(levels):
+            source, target = spot + k * stride - first, k * plane
+            for n in range(first, last):
+                field[places[n] + target] = buffer[source + n]
+
+
+@numba.njit(nogil=True, error_model="numpy", forceinline=True)
+def four_rows(field, place, pitch, weights, n, width):
+    """Σ_p w_p f[row + p, column … column + 3], as a vector."""
+    total = load(field, place, width) * weights[4 * n]
+    total = fused(load(field, place + pitch, width), weights[4 * n + 1], total)
+    total = fused(load(field, place + 2 * pitch, width), weights[4 * n + 2], total)
+    return fused(load(field, place + 3 * pitch, width), weights[4 * n + 3], total)
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def _scalar_tile(tile, field, segments, places, row_weights, column_weights, pitch, plane, levels, width, buffer):
+    """`interpolate_scalar` for TILE levels."""
+    first_level = tile * TILE
+    last_level = min(first_level + TILE, levels)
+    for s in range(segments.shape[0]):
+        first, last, spot, stride = segments[s, 0], segments[s, 1], segments[s, 2], segments[s, 3]
+        for n in range(first, last):
+            along = load(column_weights, 4 * n, width)
+            for k in range(first_level, last_level):
+                value = four_rows(field, places[n] + k * plane, pitch, row_weights, n, width)
+                buffer[spot + k * stride + n - first] = ordered_total(value * along)
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def _wind_tile(tile, u, v, segments, east, north, pitch, plane, levels, width, buffer):
+    """`interpolate_wind` for TILE levels."""
+    first_level = tile * TILE
+    last_level = min(first_level + TILE, levels)
+    for s in range(segments.shape[0]):
+        first, last, spot, stride = segments[s, 0], segments[s, 1], segments[s, 2], segments[s, 3]
+        for n in range(first, last):
+            along_east, along_north = load(east[2], 4 * n, width), load(north[2], 4 * n, width)
+            for k in range(first_level, last_level):
+                from_u = four_rows(u, east[0][n] + k * plane, pitch, east[1], n, width)
+                from_v = four_rows(v, north[0][n] + k * plane, pitch, north[1], n, width)
+                buffer[spot + k * stride + n - first] = ordered_total(fused(from_v, along_north, from_u * along_east))
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def interpolate_scalar(field, segments, donors, pitch, plane, levels, width, buffer):
+    """buffer[spot + k·stride + n − first] = Σ_p Σ_q r_p c_q f[row + p, column + q] on level k.
+
+    Parameters
+    ----------
+    field, buffer : flat, same dtype
+    segments : (s, 4) int64: first and last point (exclusive), spot, stride
+    donors : places (n,) int64, lower left of the stencils at level 0; weights r and c (4n,) in the field's dtype
+    width : Width(4)
+    """
+    for tile in range((levels + TILE - 1) // TILE):
+        _scalar_tile(tile, field, segments, donors[0], donors[1], donors[2], pitch, plane, levels, width, buffer)
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy", parallel=True)
+def interpolate_scalar_in_threads(field, segments, donors, pitch, plane, levels, width, buffer):
+    """`interpolate_scalar`, levels shared among threads: the same bits."""
+    for tile in numba.prange((levels + TILE - 1) // TILE):
+        _scalar_tile(tile, field, segments, donors[0], donors[1], donors[2], pitch, plane, levels, width, buffer)
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def interpolate_wind(u, v, segments, east, north, pitch, plane, levels, width, buffer):
+    """One component of the turned wind, as `interpolate_scalar`: the stencil of u plus that of v.
+
+    Parameters
+    ----------
+    u, v, buffer : flat, same dtype
+    east, north : donors of u and of v as in `interpolate_scalar`; the weights c hold the rotation
+    """
+    for tile in range((levels + TILE - 1) // TILE):
+        _wind_tile(tile, u, v, segments, east, north, pitch, plane, levels, width, buffer)
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy", parallel=True)
+def interpolate_wind_in_threads(u, v, segments, east, north, pitch, plane, levels, width, buffer):
+    """`interpolate_wind`, levels shared among threads: the same bits."""
+    for tile in numba.prange((levels + TILE - 1) // TILE):
+        _wind_tile(tile, u, v, segments, east, north, pitch, plane, levels, width, buffer)

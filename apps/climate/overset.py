@@ -1,0 +1,170 @@
+"""Donors of a panel's halo: where each halo point lies in the other panel, and the weights that interpolate it there.
+
+Both components of a wind are interpolated where they stand in the other panel and then turned: the interpolation is
+of fourth order for the wind as for scalars. The tables are the same for both panels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from clustermark.apps.climate.grid import PanelGrid, other_panel, panel_points, turn_between_panels
+from clustermark.apps.climate.layout import HALO, Floats
+from clustermark.core.errors import UsageError
+
+Indices = npt.NDArray[np.int32]
+# Points of a stencil along a row and along a column.
+POINTS = 4
+
+
+@dataclass(frozen=True)
+class Stencil:
+    """Bicubic interpolation at n points: Σ_p Σ_q row_weights[:, p]·column_weights[:, q]·f[row + p, column + q].
+
+    Attributes
+    ----------
+    row, column : (n,) lower left of the 4 × 4 points, padded indices of the other panel
+    row_weights, column_weights : (n, 4) float64
+    """
+
+    row: Indices
+    column: Indices
+    row_weights: Floats
+    column_weights: Floats
+
+
+@dataclass(frozen=True)
+class ScalarDonors:
+    """Halo points of cell centres: value = interpolation of the other panel's field.
+
+    Attributes
+    ----------
+    rows, columns : (n,) padded indices of the halo points, row by row
+    stencil : in the other panel, among cell centres
+    """
+
+    rows: Indices
+    columns: Indices
+    stencil: Stencil
+
+
+@dataclass(frozen=True)
+class VectorDonors:
+    """Halo points of one wind component: value = from_east·(interpolated u) + from_north·(interpolated v).
+
+    Attributes
+    ----------
+    rows, columns : (n,) padded indices of the halo points, row by row
+    east, north : stencils in the other panel among east faces (of its u) and north faces (of its v)
+    from_east, from_north : (n,) float64, the row of the rotation that belongs to the component
+    """
+
+    rows: Indices
+    columns: Indices
+    east: Stencil
+    north: Stencil
+    from_east: Floats
+    from_north: Floats
+
+
+@dataclass(frozen=True)
+class OversetTables:
+    """Donors of cell centres, of u on east faces and of v on north faces."""
+
+    scalar: ScalarDonors
+    east: VectorDonors
+    north: VectorDonors
+
+
+def cubic_weights(fraction: Floats) -> Floats:
+    """Lagrange's cubic weights at nodes −1, 0, 1, 2 for a point between 0 and 1.
+
+    Parameters
+    ----------
+    fraction : (n,)
+
+    Returns
+    -------
+    weights : (n, 4); they sum to 1
+    """
+    f = fraction
+    return np.stack(
+        [
+            -f * (f - 1.0) * (f - 2.0) / 6.0,
+            (f + 1.0) * (f - 1.0) * (f - 2.0) / 2.0,
+            -(f + 1.0) * f * (f - 2.0) / 2.0,
+            (f + 1.0) * f * (f - 1.0) / 6.0,
+        ],
+        axis=-1,
+    )
+
+
+def stencil_at(grid: PanelGrid, place: str, longitude: Floats, latitude: Floats) -> Stencil:
+    """Bicubic stencils among the points of a `place` that surround the given points of the same panel.
+
+    Parameters
+    ----------
+    longitude, latitude : (n,) panel coordinates [rad]
+
+    Raises
+    ------
+    UsageError : a stencil would need a point that the panel does not evolve
+    """
+    longitudes, latitudes = panel_points(grid, place)
+    x = (longitude - longitudes[0, 0]) / grid.spacing
+    y = (latitude - latitudes[0, 0]) / grid.spacing
+    column, row = np.floor(x), np.floor(y)
+    stencil = Stencil(
+        row.astype(np.int32) - 1, column.astype(np.int32) - 1, cubic_weights(y - row), cubic_weights(x - column)
+    )
+    _refuse_halo_donors(grid, place, stencil)
+    return stencil
+
+
+def _refuse_halo_donors(grid: PanelGrid, place: str, stencil: Stencil) -> None:
+    """UsageError where a stencil reaches beyond the evolved points of the panel."""
+    outside = (stencil.row < HALO) | (stencil.row + POINTS > HALO + grid.rows)
+    outside |= (stencil.column < HALO) | (stencil.column + POINTS > HALO + grid.columns)
+    if outside.any():
+        first = np.flatnonzero(outside)[0]
+        raise UsageError(
+            f"{np.count_nonzero(outside)} interpolations at the {place} points of a panel of {grid.cells} cells per "
+            f"90° need points that it does not evolve (the first begins at row {stencil.row[first]}, column "
+            f"{stencil.column[first]}); use a finer resolution"
+        )
+
+
+def halo_points(grid: PanelGrid) -> tuple[Indices, Indices]:
+    """Padded rows and columns of the points around the evolved ones, row by row."""
+    beyond = np.ones(grid.padded_shape, dtype=bool)
+    beyond[HALO:-HALO, HALO:-HALO] = False
+    rows, columns = np.nonzero(beyond)
+    return rows.astype(np.int32), columns.astype(np.int32)
+
+
+def make_tables(grid: PanelGrid) -> OversetTables:
+    """Donors of every halo point of a panel, in the other.
+
+    Raises
+    ------
+    UsageError : the resolution is too coarse for donors to be evolved points
+    """
+    rows, columns = halo_points(grid)
+
+    def here(place: str) -> tuple[Floats, Floats]:
+        longitude, latitude = panel_points(grid, place)
+        return longitude[rows, columns], latitude[rows, columns]
+
+    def wind(place: str) -> VectorDonors:
+        points = here(place)
+        there = other_panel(*points)
+        a, b, c, d = turn_between_panels(*points)
+        from_east, from_north = (a, b) if place == "east" else (c, d)
+        east, north = (stencil_at(grid, name, *there) for name in ("east", "north"))
+        return VectorDonors(rows, columns, east, north, from_east, from_north)
+
+    center = stencil_at(grid, "center", *other_panel(*here("center")))
+    return OversetTables(ScalarDonors(rows, columns, center), wind("east"), wind("north"))
