@@ -30,17 +30,18 @@ def error_norms(field: Array, exact: Array, weights: Floats) -> ErrorNorms:
 
     Parameters
     ----------
-    field, exact : (2, rows, columns) h and h_T, any float dtype
+    field, exact : (2, rows, columns) h and h_T, any float dtype; sums are float64
     weights : (rows, columns) [m²]; cells of no weight count in no norm
     """
-    truth = np.asarray(exact, dtype=np.float64)
-    error = np.abs(np.asarray(field, dtype=np.float64) - truth)
-    size = np.abs(truth)
     seen = weights > 0.0
+    weight = weights[seen]
+    truth = np.asarray(exact[:, seen], dtype=np.float64)
+    error = np.abs(field[:, seen] - truth)
+    size = np.abs(truth)
     return ErrorNorms(
-        l1=float((weights * error).sum() / (weights * size).sum()),
-        l2=float(np.sqrt((weights * error**2).sum() / (weights * size**2).sum())),
-        l_infinity=float(error[:, seen].max() / size[:, seen].max()),
+        l1=float((weight * error).sum() / (weight * size).sum()),
+        l2=float(np.sqrt((weight * error**2).sum() / (weight * size**2).sum())),
+        l_infinity=float(error.max() / size.max()),
     )
 
 

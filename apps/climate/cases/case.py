@@ -36,6 +36,7 @@ class ShallowCase:
     wind : (east, north) [m/s]
     bottom : height of the bottom [m]
     coriolis : f [1/s]
+    damping_hours : suggested e-folding time of the two-cell wave by ∇⁴ [h]; 0: none
     exact : whether the initial state is a solution, so that it is the answer at any time
     """
 
@@ -48,6 +49,7 @@ class ShallowCase:
     wind: Wind
     bottom: Scalar
     coriolis: Scalar
+    damping_hours: float = 0.0
     exact: bool = False
 
 
