@@ -33,6 +33,7 @@ SQUARE_ROOT_OF_HALF = 0.7071067811865476
 VELOCITIES = 1
 LANGEVIN = 2
 RESCALING = 3
+CELL_NOISE = 4
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)

@@ -2,30 +2,14 @@
 
 usage: md_validate.py [--folder F] [--part NAME …] [--list] [--page FILE] [--jobs N] [--fresh]
 
-Every part leaves one JSON file in the folder, so that a validation that was stopped goes on where it was. A part is run
-again where its file is of other sources (engine or measurement), where it is named, and with --fresh. The page is
-written once all parts are there.
-Exit codes: 0 all rows are good or skipped by name, 1 a row says no, 2 bad usage, 4 a part failed.
+What the words mean, and the exit codes, stand in validation.py.
 """
 
 from __future__ import annotations
 
-import argparse
-import hashlib
-import json
-import multiprocessing
 import os
-import platform
 import sys
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -38,169 +22,19 @@ from validate import (
     md_restarts,
     md_structure,
 )
-from validate.md_judges import MISSED, NO, Row
-from validate.md_launches import ROOT, AbsentError
-from validate.md_page import table, written_between
+from validate.md_launches import ROOT
+from validate.validation import Validation, main
 
-from clustermark import __version__
-from clustermark.core.environment import affinity, cpu_facts, library_facts
-from clustermark.core.errors import EXIT_INTERRUPTED, EXIT_OK, ClustermarkError, UsageError, nearest, plain
-from clustermark.runners.launcher import find_launcher
-
-TOPICS: tuple[ModuleType, ...] = (
-    md_nist,
-    md_ensembles,
-    md_decomposition,
-    md_restarts,
-    md_conservation,
-    md_diffusion,
-    md_structure,
+VALIDATION = Validation(
+    script="md_validate",
+    subject="molecular dynamics",
+    topics=(md_nist, md_ensembles, md_decomposition, md_restarts, md_conservation, md_diffusion, md_structure),
+    page=ROOT / "docs" / "md-validation.md",
+    folder=ROOT / "results" / "md-validation",
+    engine=("apps/md/*.py", "devices/*.py", "tests/validate/md_*.py", "tests/validate/lammps_reference.py"),
+    judging=frozenset({"md_judges.py", "md_page.py", "md_validate.py"}),
 )
-EXIT_SAYS_NO = 1
-
-
-def parts() -> dict[str, Callable[[Path], dict[str, Any]]]:
-    """Name → what measures it, of all topics; those of one topic follow each other."""
-    return {name: measure for topic in TOPICS for name, measure in topic.PARTS.items()}
-
-
-def sources() -> str:
-    """Digest of the code that the numbers come from; judges and page may change without a new run."""
-    judging = {"md_judges.py", "md_page.py", "md_validate.py"}
-    files = [ROOT.glob("apps/md/*.py"), ROOT.glob("devices/*.py"), ROOT.glob("tests/validate/*.py")]
-    digest = hashlib.sha256()
-    for path in sorted(path for group in files for path in group if path.name not in judging):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def documents(folder: Path) -> dict[str, dict[str, Any]]:
-    """What the parts of these sources have found so far, by name."""
-    found, digest = {}, sources()
-    for name in parts():
-        file = folder / f"{name}.json"
-        if file.exists():
-            document = json.loads(file.read_text(encoding="utf-8"))
-            if document.get("sources") == digest:
-                found[name] = document
-    return found
-
-
-def measured(name: str, folder: str) -> float:
-    """Run a part and keep what it found in the folder; returns the seconds. Raises ClustermarkError."""
-    begin = time.perf_counter()
-    try:
-        found = parts()[name](Path(folder))
-    except AbsentError as reason:
-        found = {"skipped": str(reason)}
-    seconds = time.perf_counter() - begin
-    file = Path(folder) / f"{name}.json"
-    unfinished = file.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps({"sources": sources(), "seconds": seconds, "found": found}), encoding="utf-8")
-    unfinished.replace(file)
-    return seconds
-
-
-def run(names: Sequence[str], folder: Path, jobs: int) -> None:
-    """Run parts, some at a time, and say when each is done."""
-    if jobs == 1:
-        for done, name in enumerate(names, 1):
-            print(f"[{done}/{len(names)}] {name} …", flush=True)
-            print(f"    {measured(name, str(folder)):.1f} s", flush=True)
-        return
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        waiting = {pool.submit(measured, name, str(folder)): name for name in names}
-        try:
-            for done, future in enumerate(as_completed(waiting), 1):
-                print(f"[{done}/{len(names)}] {waiting[future]}: {future.result():.1f} s", flush=True)
-        except BrokenProcessPool:
-            raise ClustermarkError(
-                "a part was ended from outside, by a kill or for want of memory; start again"
-            ) from None
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def judged(folder: Path) -> tuple[dict[str, list[Row]], float]:
-    """Rows by the title of their topic, and the seconds of all parts."""
-    done = documents(folder)
-    missing = [name for name in parts() if name not in done]
-    if missing:
-        raise UsageError(f"{len(missing)} part(s) have not been run, the first is {missing[0]}; run without --part")
-    found = {name: document["found"] for name, document in done.items()}
-    return {topic.TITLE: topic.rows(found) for topic in TOPICS}, sum(d["seconds"] for d in done.values())
-
-
-def text_of(topics: dict[str, list[Row]], seconds: float) -> str:
-    """What stands between the marks: when, where, with what; then a table per topic."""
-    cpu, libraries = cpu_facts(), library_facts()
-    launcher = find_launcher()
-    versions = ", ".join(
-        [
-            f"clustermark {__version__}",
-            f"Python {platform.python_version()}",
-            f"NumPy {libraries['numpy']}",
-            f"numba {version('numba')}",
-            f"{'Open MPI' if launcher.mpi == 'openmpi' else 'MPICH'} {launcher.version}",
-        ]
-    )
-    rows = [row for lines in topics.values() for row in lines]
-    bad = [row for row in rows if row.verdict in (NO, MISSED)]
-    left_out = sum(row.verdict.startswith("skipped") for row in rows)
-    summary = f"**{len(rows) - len(bad) - left_out} of {len(rows)} rows are as they should be**"
-    summary += f", {len(bad)} are not" + (f", {left_out} were skipped for want of LAMMPS." if left_out else ".")
-    lines = [
-        f"Written by `tests/validate/md_validate.py` on {datetime.now(UTC):%Y-%m-%d at %H:%M} UTC: {summary}",
-        "",
-        f"Machine: {cpu['model']}, {len(affinity())} CPUs used. {versions}. "
-        f"Time of all parts together: {seconds / 60:.0f} min.",
-    ]
-    for title, topic_rows in topics.items():
-        lines += ["", f"### {title}", "", table(topic_rows)]
-    return "\n".join(lines)
-
-
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Long validation of molecular dynamics.", allow_abbrev=False)
-    parser.add_argument("--folder", type=Path, default=ROOT / "results" / "md-validation", help="of the parts' files")
-    parser.add_argument("--part", action="append", default=[], help="run only this part, and write no page")
-    parser.add_argument("--list", action="store_true", help="names of all parts")
-    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "md-validation.md", help="where the tables go")
-    parser.add_argument("--jobs", type=int, default=min(4, len(affinity())), help="parts at a time; default: cores")
-    parser.add_argument("--fresh", action="store_true", help="run parts again that are there")
-    return parser.parse_args(arguments)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what is asked and return the exit code."""
-    options = _options(arguments)
-    try:
-        if options.list:
-            print("\n".join(parts()))
-            return EXIT_OK
-        unknown = next((name for name in options.part if name not in parts()), None)
-        if unknown is not None:
-            raise UsageError(f"part '{plain(unknown)}' is unknown{nearest(unknown, parts())}; --list shows all")
-        options.folder.mkdir(parents=True, exist_ok=True)
-        there = {} if options.fresh or options.part else documents(options.folder)
-        run([n for n in options.part or parts() if n not in there], options.folder, max(1, options.jobs))
-        if options.part:
-            return EXIT_OK
-        topics, seconds = judged(options.folder)
-        written_between(options.page, text_of(topics, seconds))
-    except ClustermarkError as error:
-        print(f"md_validate: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("md_validate: interrupted; start again to go on", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    rows = [row for lines in topics.values() for row in lines]
-    for row in rows:
-        print(f"{row.verdict:>8}  {row.check}: {row.ours} (reference {row.reference}; {row.tolerance})")
-    print(f"{options.page}: written")
-    return EXIT_SAYS_NO if any(row.verdict in (NO, MISSED) for row in rows) else EXIT_OK
-
 
 if __name__ == "__main__":
     os.environ.setdefault("NUMBA_NUM_THREADS", "1")
-    sys.exit(main())
+    sys.exit(main(VALIDATION))

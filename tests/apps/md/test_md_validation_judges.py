@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from validate import md_decomposition, md_launches, md_restarts, md_validate
+from validate import md_decomposition, md_launches, md_restarts
 from validate.md_judges import (
     CAUGHT,
     MISSED,
@@ -37,6 +37,8 @@ from validate.md_judges import (
     with_error,
 )
 from validate.md_page import BEGIN, END, table, written_between
+from validate.md_validate import VALIDATION
+from validate.validation import main
 
 from clustermark.apps.md.analysis import block_average
 from clustermark.core.errors import ClustermarkError, UsageError
@@ -258,8 +260,8 @@ def test_a_page_waits_for_all_parts_and_names_the_first_that_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(UsageError, match=r"the first is nist\.0\.776"):
-        md_validate.judged(tmp_path)
-    assert md_validate.main(["--folder", str(tmp_path), "--part", "nist.0.775.csvr.mixed"]) == 2
+        VALIDATION.judged(tmp_path)
+    assert main(VALIDATION, ["--folder", str(tmp_path), "--part", "nist.0.775.csvr.mixed"]) == 2
     assert "did you mean 'nist.0.776.csvr.mixed'" in capsys.readouterr().err
 
 
@@ -272,14 +274,14 @@ def test_a_launch_on_fewer_ranks_than_asked_is_refused(monkeypatch: pytest.Monke
 
 def test_a_part_without_what_it_needs_leaves_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLUSTERMARK_PEERS_PYTHON", str(tmp_path / "python"))
-    md_validate.measured("lammps.melt", str(tmp_path))
-    found = md_validate.documents(tmp_path)["lammps.melt"]["found"]
+    VALIDATION.measured("lammps.melt", tmp_path)
+    found = VALIDATION.documents(tmp_path)["lammps.melt"]["found"]
     assert found["skipped"].startswith("no LAMMPS: install")
 
 
 def test_a_part_of_other_sources_is_not_taken(tmp_path: Path) -> None:
     file = tmp_path / "structure.ours.json"
-    file.write_text(json.dumps({"sources": md_validate.sources(), "seconds": 1.0, "found": {}}))
-    assert set(md_validate.documents(tmp_path)) == {"structure.ours"}
+    file.write_text(json.dumps({"sources": VALIDATION.sources(), "seconds": 1.0, "found": {}}))
+    assert set(VALIDATION.documents(tmp_path)) == {"structure.ours"}
     file.write_text(json.dumps({"sources": "another", "seconds": 1.0, "found": {}}))
-    assert md_validate.documents(tmp_path) == {}
+    assert VALIDATION.documents(tmp_path) == {}
