@@ -20,6 +20,9 @@ ROOMS = ("core", "devices", "transports", "benchmarks", "apps", "runners", "repo
 HEAVY = frozenset({"mpi4py", "cupy", "numba"})
 LONGEST = 300
 
+# Folders of rooms of workloads that are none, each with its reason.
+NO_WORKLOADS = {"apps/console": "what the programs of all applications share"}
+
 # Runs on the compute node, inside mpirun: the only module of runners that may import what ranks need.
 WORKER_SIDE = ("runners/worker.py", "runners/measure.py")
 
@@ -108,14 +111,16 @@ def too_long(text: str, where: str) -> list[str]:
 def missing_from_table(room: Path, table: Mapping[str, object], table_name: str) -> list[str]:
     """Workloads that exist in a room but that its table does not list, and the other way round.
 
-    A folder with an ``__init__.py``, or a file that is no private helper, is a workload if it calls Workload(…).
+    A folder with an ``__init__.py`` is a workload, unless `NO_WORKLOADS` has it; a file that is no private helper is
+    one if it calls Workload(…).
     """
     found = {}
     for path in sorted(room.iterdir()):
         module = path / "__init__.py" if path.is_dir() else path
         if module.suffix != ".py" or path.name.startswith(("_", ".")) or not module.is_file():
             continue
-        if path.is_dir() or _declares_a_workload(module):
+        excepted = path.is_dir() and f"{room.name}/{path.name}" in NO_WORKLOADS
+        if (path.is_dir() and not excepted) or _declares_a_workload(module):
             found[path.stem] = path.name
     files = [
         f"{room.name}/{file} exists but {table_name} does not list it" for n, file in found.items() if n not in table
@@ -231,7 +236,7 @@ def test_every_workload_is_in_its_table(room: str, table: str) -> None:
 
 def test_a_planted_workload_that_no_table_lists_is_found(tmp_path: Path) -> None:
     apps = tmp_path / "apps"
-    for name in ("md", "qmc", "__pycache__", ".hidden"):
+    for name in ("md", "qmc", "console", "__pycache__", ".hidden"):
         (apps / name).mkdir(parents=True)
         (apps / name / "__init__.py").write_text("")
     (apps / "notes").mkdir()
@@ -243,6 +248,16 @@ def test_a_planted_workload_that_no_table_lists_is_found(tmp_path: Path) -> None
         "apps/gemm.py exists but APPS does not list it",
         "APPS lists 'old' but apps/ has no such workload",
     ]
+    (apps / "console" / "__init__.py").write_text("CONSOLE = Workload()\n")
+    rows = {"md": None, "qmc": None, "gemm": None}
+    assert missing_from_table(apps, rows, "APPS") == ["apps/console exists but APPS does not list it"]
+
+
+@pytest.mark.parametrize("folder", NO_WORKLOADS)
+def test_an_excepted_folder_is_there_and_declares_no_workload(folder: str) -> None:
+    declaring = [named(path) for path in (ROOT / folder).glob("*.py") if _declares_a_workload(path)]
+    assert (ROOT / folder / "__init__.py").is_file()
+    assert declaring == []
 
 
 def test_every_room_has_its_door() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from clustermark.apps.console.parallel import on_root, shared
 from clustermark.apps.md.input_file import Input, PotentialInput, SystemInput
 from clustermark.apps.md.model import UNITS, Atoms, EmbeddedAtom, Floats, LennardJones, ListRule, Potential, Units
-from clustermark.apps.md.parallel import on_root, shared
 from clustermark.apps.md.restart import all_atoms, read_restart, same_run
 from clustermark.apps.md.setup import Ensemble, Setup, physics
 from clustermark.apps.md.structures import Structure, read_structure

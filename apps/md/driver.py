@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from clustermark.apps.console.sections import SectionClock
 from clustermark.apps.md import integrate_cpu as integrate
 from clustermark.apps.md.bricks import Bricks, choose_grid
 from clustermark.apps.md.engine import State
@@ -15,7 +16,6 @@ from clustermark.apps.md.gathering import Ranks, distribute, gather_rows
 from clustermark.apps.md.halo import Halo
 from clustermark.apps.md.layout import PRECISIONS, Layout, choose_lanes
 from clustermark.apps.md.model import Atoms, Floats, Thermo
-from clustermark.apps.md.sections import SectionClock
 from clustermark.apps.md.setup import Setup
 from clustermark.apps.md.slots import Slots
 from clustermark.apps.md.staging import Staging, find_ghosts, migrate

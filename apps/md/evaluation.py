@@ -8,12 +8,12 @@ from functools import partial
 
 import numpy as np
 
+from clustermark.apps.console.sections import SectionClock
 from clustermark.apps.md import kernels_cpu as kernels
 from clustermark.apps.md.halo import Halo
 from clustermark.apps.md.interactions import Embedded, Interaction, bound_to, make_interaction
 from clustermark.apps.md.layout import Layout, PairList
 from clustermark.apps.md.model import EmbeddedAtom, Potential
-from clustermark.apps.md.sections import SectionClock
 from clustermark.apps.md.tables import spline_table
 
 # What is done to some rows of a list; how a message starts and ends.

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from clustermark.apps.console.files import cannot_write, damaged
 from clustermark.apps.md.model import Atoms
-from clustermark.apps.md.output_files import cannot_write, damaged
 from clustermark.apps.md.structures import extxyz_lines
 from clustermark.apps.md.trajectory import GROUP
 from clustermark.core.errors import UsageError, plain

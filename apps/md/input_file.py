@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clustermark.apps.console.input_file import Language, Values, parsed, read_text, shown_path, values_of
 from clustermark.apps.md.input_rules import check_combinations
-from clustermark.apps.md.input_values import checked, kind_of
+from clustermark.apps.md.input_values import CHECKS
 from clustermark.apps.md.keys import KEYS, TIMESTEPS
-from clustermark.core.errors import UsageError, nearest, plain
 
-# What a word after `--set key=` may hold to be taken as text without quotes.
-_BARE_TEXT = re.compile(r"[A-Za-z0-9_./~+-]+")
+LANGUAGE = Language("python -m clustermark.apps.md", KEYS, CHECKS, "run.steps=1000")
 
 
 @dataclass(frozen=True)
@@ -138,55 +135,34 @@ def load_input(path: Path, overrides: Sequence[str] = ()) -> Input:
     ------
     UsageError : not there, not TOML, an unknown key, a bad value, a combination that cannot be
     """
-    where = plain(str(path), 200)
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except (OSError, ValueError) as error:
-        reason = (error.strerror or str(error)) if isinstance(error, OSError) else "is not UTF-8 text"
-        raise UsageError(f"input {where}: cannot be read ({plain(reason)}); give a TOML file") from None
-    return parse_input(text, where, path.absolute().parent, overrides)
+    return parse_input(read_text(path), shown_path(path), path.absolute().parent, overrides)
 
 
 def parse_input(text: str, where: str, folder: Path, overrides: Sequence[str] = ()) -> Input:
     """An input from TOML text; `where` names it in messages, paths are relative to `folder`. Raises UsageError."""
-    try:
-        data = tomllib.loads(text)
-    except (RecursionError, ValueError) as error:
-        raise UsageError(f"input {where}: is not TOML ({plain(str(error), 200)}); mend that line") from None
-    return input_of(data, where, folder, overrides)
+    return input_of(parsed(text, where), where, folder, overrides)
 
 
 def input_of(data: Mapping[str, Any], where: str, folder: Path, overrides: Sequence[str] = ()) -> Input:
     """An input from nested tables as a TOML parser returns them. Raises UsageError."""
-    given = _flat(data, where)
-    for words in overrides:
-        _override(given, words)
-    values: dict[str, Any] = {}
-    for name, key in KEYS.items():
-        value = key.default
-        if name in given:
-            value = checked(given[name], key, f"input {where}: {name}")
-        if key.kind in ("path", "paths") and value:
-            value = _absolute(value, folder)
-        values[name] = value
+    found = values_of(data, LANGUAGE, where, folder, overrides)
+    values = found.values
     if values["potential.pairs"] is not None:
         values["potential.pairs"] = tuple(PairInput(**pair) for pair in values["potential.pairs"])
     if values["run.timestep"] is None:
         values["run.timestep"] = TIMESTEPS[values["units"]]
     if values["output.per_atom"] is None:
         values["output.per_atom"] = values["units"] == "lj"
-    check_combinations(values, set(given), where)
-    return _input(values)
+    check_combinations(values, found.given, where)
+    return _input(found)
 
 
-def _input(values: Mapping[str, Any]) -> Input:
-    def section(name: str) -> dict[str, Any]:
-        return {key.partition(".")[2]: value for key, value in values.items() if key.startswith(name + ".")}
-
+def _input(found: Values) -> Input:
+    section = found.section
     return Input(
-        units=values["units"],
-        precision=values["precision"],
-        overlap=values["overlap"],
+        units=found.values["units"],
+        precision=found.values["precision"],
+        overlap=found.values["overlap"],
         system=SystemInput(**section("system")),
         potential=PotentialInput(**section("potential")),
         list=ListInput(**section("list")),
@@ -195,70 +171,6 @@ def _input(values: Mapping[str, Any]) -> Input:
         output=OutputInput(**section("output")),
         restart=RestartInput(**section("restart")),
     )
-
-
-def _flat(data: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Dotted key → value; unknown names end here."""
-    sections = {name.partition(".")[0] for name in KEYS if "." in name}
-    given: dict[str, Any] = {}
-    for name, value in data.items():
-        if name in sections:
-            if not isinstance(value, Mapping):
-                raise UsageError(f"input {where}: {name} is {kind_of(value)}, expected a table; write [{name}]")
-            given |= {f"{name}.{key}": item for key, item in value.items()}
-        else:
-            given[name] = value
-    for name in given:
-        if name not in KEYS:
-            raise _unknown(name, f"input {where}")
-    return given
-
-
-def _unknown(name: str, where: str) -> UsageError:
-    return UsageError(
-        f"{where}: unknown key '{plain(name)}'{nearest(plain(name), KEYS)}; remove or rename it "
-        f"(`python -m clustermark.apps.md keys` lists all)"
-    )
-
-
-def _override(given: dict[str, Any], words: str) -> None:
-    """Apply one "key=value" of the command line; paths are then relative to the current folder."""
-    name, sign, text = words.partition("=")
-    name, text = name.strip(), text.strip()
-    if not sign:
-        raise UsageError(f"--set {plain(words)}: has no '='; write --set run.steps=1000")
-    if name not in KEYS:
-        raise _unknown(name, "--set")
-    if not text:
-        given.pop(name, None)
-        return
-    try:
-        value = _toml_value(text)
-    except (RecursionError, ValueError):
-        if not _BARE_TEXT.fullmatch(text):
-            raise UsageError(
-                f"--set {name}: {plain(text)} is no TOML value; quote text, such as {name}='\"…\"'"
-            ) from None
-        value = text
-    if KEYS[name].kind in ("path", "paths"):
-        value = _absolute(value, Path.cwd())
-    given[name] = value
-
-
-def _toml_value(text: str) -> Any:
-    """The value that stands behind "key =". Raises ValueError, RecursionError."""
-    found = tomllib.loads(f"value = {text}")
-    if len(found) != 1:
-        raise ValueError("several lines")
-    return found["value"]
-
-
-def _absolute(value: Any, folder: Path) -> Any:
-    if isinstance(value, str):
-        return str(folder / value) if value else value
-    if isinstance(value, list | tuple):
-        return type(value)(_absolute(item, folder) for item in value)
-    return value
 
 
 def as_json(data: Input) -> str:

@@ -2,39 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from clustermark.apps.console.keys import SMALLEST, Key
 
-# The smallest and largest numbers taken for a quantity that must be positive: beyond them squares leave float64.
-SMALLEST = 1e-100
-LARGEST = 1e100
 # Default step per unit system [τ], [ps].
 TIMESTEPS: dict[str, float] = {"lj": 0.005, "metal": 0.001}
 MOST_STEPS = 10**15
-
-
-@dataclass(frozen=True)
-class Key:
-    """One key of the input file.
-
-    Attributes
-    ----------
-    kind : "choice", "text", "path", "whole", "number", "boolean"; lists: "cells" (a whole number or three),
-        "numbers" (one or one per type), "names" and "paths" (one text or a list), "pairs" (a list of tables)
-    default : value where the file has none; None: nothing is chosen
-    unit : quantity of `Units.names`, or ""
-    help : what it means
-    choices : of a "choice"
-    low, high : least and greatest value, both allowed
-    """
-
-    kind: str
-    default: Any
-    unit: str
-    help: str
-    choices: tuple[str, ...] = ()
-    low: float = SMALLEST
-    high: float = LARGEST
 
 
 def _whole(default: int | None, text: str, low: int = 0, high: int = MOST_STEPS) -> Key:
@@ -45,6 +17,8 @@ def _number(default: float | None, unit: str, text: str, low: float = SMALLEST) 
     return Key("number", default, unit, text, low=low)
 
 
+# Kinds beside the general ones (`input_values.CHECKS`): "cells" (a whole number or three), "names" (one text or a list
+# of types), "pairs" (a list of tables). Lists have one item or one per type; a unit is a quantity of `Units.names`.
 KEYS: dict[str, Key] = {
     "units": Key("choice", "lj", "", "reduced units, or Å, eV, ps, g/mol, K, bar", ("lj", "metal")),
     "precision": Key(
@@ -116,21 +90,3 @@ KEYS: dict[str, Key] = {
         "the trajectory is not continued bit by bit",
     ),
 }
-
-
-def default_text(key: Key) -> str:
-    """The default as it would stand in the file; empty where nothing is chosen."""
-    if key.default is None:
-        return ""
-    if isinstance(key.default, bool):
-        return str(key.default).lower()
-    return f'"{key.default}"' if isinstance(key.default, str) else f"{key.default:g}"
-
-
-def keys_table() -> str:
-    """All keys as a Markdown table: key, default, unit, meaning."""
-    lines = ["| key | default | unit | meaning |", "|---|---|---|---|"]
-    for name, key in KEYS.items():
-        choices = f" ({', '.join(key.choices)})" if key.choices else ""
-        lines.append(f"| `{name}` | {default_text(key)} | {key.unit} | {key.help}{choices} |")
-    return "\n".join(lines)

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from clustermark import __version__
+from clustermark.apps.console.files import damaged, opened_image, write_image
 from clustermark.apps.md.engine import State
 from clustermark.apps.md.model import Atoms
-from clustermark.apps.md.output_files import damaged, opened_image, write_image
 from clustermark.core.errors import UsageError, plain
 
 FILE_FORMAT = "clustermark-md-restart"

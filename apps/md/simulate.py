@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clustermark.apps.console.files import write_file
+from clustermark.apps.console.parallel import on_root
+from clustermark.apps.console.sections import SectionTime, gathered
+from clustermark.apps.console.terminal import say
 from clustermark.apps.md.engine import Engine, State
 from clustermark.apps.md.input_file import Input, as_json
 from clustermark.apps.md.model import Atoms, Floats, Thermo
-from clustermark.apps.md.output_files import write_file
-from clustermark.apps.md.parallel import on_root
 from clustermark.apps.md.restart import write_restart
 from clustermark.apps.md.setup import Setup, physics
 from clustermark.apps.md.structures import extxyz_lines
-from clustermark.apps.md.thermo_output import SectionTime, ThermoFile, columns, header, section_times
+from clustermark.apps.md.thermo_output import ThermoFile, columns, header
 from clustermark.apps.md.trajectory import Content, TrajectoryWriter
 from clustermark.core.errors import ClustermarkError
+
+SECTIONS = ("force", "list", "halo", "migrate", "integrate", "output")
 
 
 @dataclass(frozen=True)
@@ -228,9 +230,7 @@ class _Run:
         """Gather the seconds that the run spent in each section on rank 0."""
         own = {name: seconds - self._before.get(name, 0.0) for name, seconds in self.engine.sections().items()}
         own["output"] = own.get("output", 0.0) + self._spent
-        ranks = [own] if self.comm is None else self.comm.gather(own, 0)
-        if ranks is not None:
-            self.record.sections = section_times(ranks)
+        self.record.sections = gathered(self.comm, own, SECTIONS)
 
     def _print(self, text: str) -> None:
         say(text, bar=self.manner.progress)
@@ -244,20 +244,6 @@ def collected(state: State, comm: Any) -> list[State]:
         comm.send(state, 0)
         return []
     return [state, *(comm.recv(source=rank) for rank in range(1, comm.size))]
-
-
-def say(text: str, bar: bool = False) -> None:
-    """A line on stdout, above a progress bar; where the reader of a pipe has gone the run goes on in silence."""
-    try:
-        if bar:
-            from tqdm import tqdm
-
-            tqdm.write(text, file=sys.stdout)
-        else:
-            print(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager

@@ -1,18 +1,16 @@
-"""Thermodynamic output: columns for people, a JSON document, an HDF5 file; and where the time went."""
+"""Thermodynamic output: columns for people, a JSON document, an HDF5 file."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from clustermark import __version__
+from clustermark.apps.console.files import write_image
 from clustermark.apps.md.model import Thermo, Units
-from clustermark.apps.md.output_files import write_image
 
 # Quantities of a row after its step, each with its unit's name in `Units.names`; EXTENSIVE ones divide by the atoms.
 QUANTITIES: dict[str, str] = {
@@ -28,8 +26,6 @@ _WIDTH = 18
 
 FILE_FORMAT = "clustermark-md-thermo"
 SCHEMA_VERSION = 1
-
-SECTIONS = ("force", "list", "halo", "migrate", "integrate", "output")
 
 
 def header(units: Units, per_atom: bool) -> str:
@@ -72,52 +68,6 @@ def row_document(row: Thermo, atoms: int) -> dict[str, Any]:
     """A row of the JSON document: step, totals, and under "per_atom" the extensive quantities per atom."""
     each = {name: value for name, value in quantities(row, atoms).items() if name in EXTENSIVE}
     return {"step": int(row.step), **quantities(row), "per_atom": each}
-
-
-@dataclass(frozen=True)
-class SectionTime:
-    """[s] that the ranks spent in one part of the program.
-
-    `imbalance` = (largest/average − 1)·100 [%], `share` = average over the sum of all sections' averages [%].
-    """
-
-    name: str
-    least: float
-    average: float
-    most: float
-    imbalance: float
-    share: float
-
-
-def section_times(ranks: Sequence[Mapping[str, float]]) -> list[SectionTime]:
-    """Sections over ranks, known ones first and in order, from one dictionary of seconds per rank."""
-    found = {name for seconds in ranks for name in seconds}
-    names = [name for name in SECTIONS if name in found] + sorted(found - set(SECTIONS))
-    table = {name: [float(seconds.get(name, 0.0)) for seconds in ranks] for name in names}
-    averages = {name: sum(values) / len(values) for name, values in table.items()}
-    total = sum(averages.values())
-    return [
-        SectionTime(
-            name=name,
-            least=min(values),
-            average=averages[name],
-            most=max(values),
-            imbalance=(max(values) / averages[name] - 1) * 100 if averages[name] > 0 else 0.0,
-            share=averages[name] / total * 100 if total > 0 else 0.0,
-        )
-        for name, values in table.items()
-    ]
-
-
-def section_table(times: Sequence[SectionTime]) -> str:
-    """The sections as aligned columns: least, average and most seconds over ranks, imbalance, share."""
-    lines = [f"{'section':<12}{'min s':>12}{'avg s':>12}{'max s':>12}{'imbalance %':>13}{'share %':>10}"]
-    for row in times:
-        lines.append(
-            f"{row.name:<12}{row.least:>12.4f}{row.average:>12.4f}{row.most:>12.4f}"
-            f"{row.imbalance:>13.1f}{row.share:>10.1f}"
-        )
-    return "\n".join(lines)
 
 
 class ThermoFile:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from clustermark.apps.console.parallel import together, world
 from clustermark.apps.md.driver import Simulation
 from clustermark.apps.md.initial import draw_velocities, fcc_lattice
 from clustermark.apps.md.model import UNITS, Atoms, LennardJones, ListRule, Potential
-from clustermark.apps.md.parallel import together, world
 from clustermark.apps.md.setup import Ensemble, Setup
 
 MELT_CELLS, MELT_DENSITY, MELT_TEMPERATURE, MELT_SEED = (20, 20, 20), 0.8442, 1.44, 87287
@@ -73,4 +73,4 @@ def run(spec: dict[str, Any], comm: Any) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(together(world(), lambda comm: run(json.loads(sys.argv[1]), comm)))
+    sys.exit(together(world(), lambda comm: run(json.loads(sys.argv[1]), comm), "md"))

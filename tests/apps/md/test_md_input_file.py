@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clustermark.apps.console.keys import keys_table
+from clustermark.apps.console.values import CHECKS as GENERAL
+from clustermark.apps.console.values import checked
 from clustermark.apps.md.input_file import Input, input_of, load_input, parse_input
-from clustermark.apps.md.input_values import checked
-from clustermark.apps.md.keys import KEYS, keys_table
+from clustermark.apps.md.input_values import CHECKS
+from clustermark.apps.md.keys import KEYS
 from clustermark.core.errors import UsageError
 
 HERE = Path("/nowhere")
@@ -148,8 +151,8 @@ def test_every_key_has_a_unit_a_meaning_and_a_default_of_its_own_kind() -> None:
     for name, key in KEYS.items():
         assert key.help, name
         if key.default not in (None, ""):
-            assert checked(key.default, key, name) == key.default
-    assert all(f"| `{name}` |" in keys_table() for name in KEYS)
+            assert checked(key.default, key, name, {**GENERAL, **CHECKS}) == key.default
+    assert all(f"| `{name}` |" in keys_table(KEYS) for name in KEYS)
 
 
 _LEAVES = st.one_of(

@@ -15,6 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clustermark.apps.console.growing_file import parts_folder
+from clustermark.apps.console.sections import section_table, section_times
 from clustermark.apps.md.export import export_extxyz
 from clustermark.apps.md.model import UNITS, Atoms, Thermo
 from clustermark.apps.md.structures import read_structure
@@ -24,10 +26,8 @@ from clustermark.apps.md.thermo_output import (
     columns,
     header,
     row_document,
-    section_table,
-    section_times,
 )
-from clustermark.apps.md.trajectory import GROUP, Content, TrajectoryWriter, parts_folder
+from clustermark.apps.md.trajectory import GROUP, Content, TrajectoryWriter
 from clustermark.core.errors import StoreError, UsageError
 from clustermark.core.seal import unsealed
 
@@ -88,7 +88,7 @@ def test_a_row_is_read_back_from_json_bit_by_bit() -> None:
 
 
 def test_sections_show_spread_and_share_over_ranks() -> None:
-    times = section_times([{"list": 1.0, "force": 2.0}, {"force": 4.0, "zeta": 0.0}])
+    times = section_times([{"list": 1.0, "force": 2.0}, {"force": 4.0, "zeta": 0.0}], ("force", "list"))
     assert [row.name for row in times] == ["force", "list", "zeta"]
     force, lists, zeta = times
     assert (force.least, force.average, force.most) == (2.0, 3.0, 4.0)
@@ -183,7 +183,7 @@ def test_a_trajectory_has_what_h5md_asks_for(tmp_path: Path) -> None:
 
 
 def test_closing_makes_one_ordinary_file_of_all_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clustermark.apps.md.trajectory.PART_BYTES", 600)  # three frames
+    monkeypatch.setattr("clustermark.apps.console.growing_file.PART_BYTES", 600)  # three frames
     writer = writer_at(tmp_path / "t.h5")
     for k in range(10):
         writer.write(k, k, atoms_at(k))

@@ -16,9 +16,10 @@ import naive_engine
 import numpy as np
 import pytest
 
+from clustermark.apps.console.keys import keys_table
 from clustermark.apps.md.export import export_extxyz
 from clustermark.apps.md.input_file import load_input, parse_input
-from clustermark.apps.md.keys import keys_table
+from clustermark.apps.md.keys import KEYS
 from clustermark.apps.md.program import EXAMPLES, examples, main
 from clustermark.apps.md.restart import read_restart
 from clustermark.apps.md.simulate import due, next_stop
@@ -277,7 +278,7 @@ def test_types_of_a_file_follow_the_order_of_the_input(tmp_path: Path) -> None:
 
 def test_the_page_on_input_files_has_the_table_of_keys() -> None:
     page = (Path(__file__).parents[3] / "docs" / "md-input.md").read_text(encoding="utf-8")
-    assert keys_table() in page
+    assert keys_table(KEYS) in page
 
 
 def test_keys_are_printed_as_a_table(md: Main, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clustermark.apps.console.files import write_image
 from clustermark.apps.md.build import make_setup
 from clustermark.apps.md.engine import State
 from clustermark.apps.md.input_file import Input, parse_input
 from clustermark.apps.md.model import UNITS, Atoms, EmbeddedAtom, LennardJones, ListRule
-from clustermark.apps.md.output_files import write_image
 from clustermark.apps.md.restart import FILE_FORMAT, Restart, all_atoms, read_restart, same_run, write_restart
 from clustermark.apps.md.setup import Ensemble, Setup, physics
 from clustermark.core.errors import StoreError, UsageError

@@ -7,7 +7,7 @@ from types import ModuleType
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import naive_engine
 
-from clustermark.apps.md import parallel
+from clustermark.apps.console import parallel
 
 driver = ModuleType("clustermark.apps.md.driver")
 driver.__dict__["make_engine"] = naive_engine.make_engine

@@ -17,8 +17,10 @@ T = TypeVar("T")
 # mpirun ends every rank at the first bad exit status: the silent ranks leave rank 0 the time to say why.
 SILENT_SECONDS = 1.0
 # How long a rank with an error waits for the others to come with theirs before it ends the launch; rank 0 may have
-# a trajectory to close first.
+# a large file to close first.
 PATIENCE_SECONDS = 30.0
+# MPICH's mpirun drops what it has not yet passed on when a rank aborts: the sentence is given time to come out.
+FORWARDING_SECONDS = 0.5
 
 
 def world() -> World:
@@ -48,13 +50,14 @@ def shared(comm: Any, action: Callable[[], T]) -> T:
     return result if comm is None else comm.bcast(result, 0)
 
 
-def together(place: World, work: Callable[[Any], int], mpi: bool = False) -> int:
+def together(place: World, work: Callable[[Any], int], program: str, mpi: bool = False) -> int:
     """Start MPI where there is more than one rank, work, and leave with every rank or end the launch.
 
     Parameters
     ----------
     place : this process in its launch
     work : gets a communicator, or None for a single rank; returns the exit code
+    program : its name, before every message on stderr
     mpi : start MPI even where the launch does not show itself in the environment, as under some `srun`
 
     Returns
@@ -64,7 +67,7 @@ def together(place: World, work: Callable[[Any], int], mpi: bool = False) -> int
     A ClustermarkError that not every rank has, and any other exception, end all ranks.
     """
     if place.size == 1 and not mpi:
-        return _said(lambda: work(None))
+        return _said(lambda: work(None), program)
     MPI = initialised_mpi()
     comm, farewell = MPI.COMM_WORLD, MPI.COMM_WORLD.Dup()
     try:
@@ -78,8 +81,9 @@ def together(place: World, work: Callable[[Any], int], mpi: bool = False) -> int
         code = error.exit_code
         alone = not _all_arrive(farewell)
         if comm.rank == 0 or alone:
-            print(f"md: {error}", file=sys.stderr, flush=True)
+            print(f"{program}: {error}", file=sys.stderr, flush=True)
         if alone:
+            time.sleep(FORWARDING_SECONDS)
             comm.Abort(code)
         if comm.rank != 0:
             time.sleep(SILENT_SECONDS)
@@ -89,26 +93,27 @@ def together(place: World, work: Callable[[Any], int], mpi: bool = False) -> int
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()
+        time.sleep(FORWARDING_SECONDS)
         comm.Abort(EXIT_FAILED)
         raise
     MPI.Finalize()
     return code
 
 
-def say_before_mpi(place: World, error: ClustermarkError) -> int:
+def say_before_mpi(place: World, error: ClustermarkError, program: str) -> int:
     """Tell an error that every rank has found for itself, before MPI begins; returns the exit code."""
     if place.rank == 0:
-        print(f"md: {error}", file=sys.stderr, flush=True)
+        print(f"{program}: {error}", file=sys.stderr, flush=True)
     else:
         time.sleep(SILENT_SECONDS)
     return error.exit_code
 
 
-def _said(work: Callable[[], int]) -> int:
+def _said(work: Callable[[], int], program: str) -> int:
     try:
         return work()
     except ClustermarkError as error:
-        print(f"md: {error}", file=sys.stderr, flush=True)
+        print(f"{program}: {error}", file=sys.stderr, flush=True)
         return error.exit_code
 
 
