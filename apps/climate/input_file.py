@@ -152,5 +152,5 @@ def _input(found: Values) -> Input:
 
 
 def as_json(data: Input) -> str:
-    """The checked input as one line of JSON, for the files that the run writes."""
-    return json.dumps(asdict(data), ensure_ascii=False)
+    """The checked input as one line of ASCII JSON, for the files that the run writes."""
+    return json.dumps(asdict(data))

@@ -13,7 +13,7 @@ from clustermark.apps.climate.schedule import DAY
 from clustermark.apps.climate.setup import Setup
 
 # Fields whose extremes stand in a row; more do not fit a terminal.
-MOST_FIELDS = 3
+MOST_FIELDS = 2
 # Units of prognostic fields that are no outputs.
 _UNITS = {"u": "m s-1", "v": "m s-1"}
 _YEAR = 365 * DAY
@@ -36,8 +36,8 @@ def header(look: Look, outputs: Mapping[str, Output]) -> str:
     for name in list(look.smallest)[:MOST_FIELDS]:
         unit = outputs[name].units if name in outputs else _UNITS.get(name, "")
         unit = f"[{unit}]"
-        names += f"{name + ' min':>16}{'max':>12}"
-        below += f"{unit:>16}{unit:>12}"
+        names += f"{name + ' min':>13}{'max':>11}"
+        below += f"{unit:>13}{unit:>11}"
     return f"{names}\n{below.rstrip()}"
 
 
@@ -46,7 +46,7 @@ def row(look: Look) -> str:
     text = f"{look.time / DAY:>10.3f}{look.step:>10}{look.raw_mass_drift:>12.3e}{look.fixer_work:>12.3e}"
     text += f"{look.energy:>17.10g}{look.courant:>9.3f}"
     for name in list(look.smallest)[:MOST_FIELDS]:
-        text += f"{look.smallest[name]:>16.6g}{look.largest[name]:>12.6g}"
+        text += f"{look.smallest[name]:>13.6g}{look.largest[name]:>11.6g}"
     return text
 
 

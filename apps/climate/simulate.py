@@ -63,7 +63,7 @@ def simulate(data: Input, days: float, simulation: Simulation, comm: Any, manner
     ClustermarkError : on all ranks; the files hold everything up to then
     """
     timestep = simulation.setup.timestep
-    left = round(days * DAY / timestep)
+    left = max(1, round(days * DAY / timestep)) if days > 0 else 0
     wanted = [data.output.interval, data.restart.interval]
     intervals = [hours * HOUR for hours in wanted if hours is not None]
     run = _Run(data, simulation, comm, manner)
