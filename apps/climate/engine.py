@@ -21,7 +21,7 @@ class Look:
     energy : total energy [J]; shallow water: divided by the density [m⁵/s²]
     raw_mass_drift : relative change of mass by the dynamics alone since the start, as if there were no fixer
     fixer_work : relative mass that the fixer added since the start
-    smallest, largest : name of an output → its extremes over evolved cells, in the output's units
+    smallest, largest : name of a prognostic field → its extremes over evolved cells, in SI units
     courant : largest Courant number, (wave speed + wind)·Δt/Δx
     """
 
@@ -57,20 +57,29 @@ class Simulation(Protocol):
 
     Attributes
     ----------
-    setup : what it was made from
     rank, ranks : of the communicator
     step, time : as in `Look`
-    sigma : (levels,) σ of full levels, top first; (1,) of one for shallow water
-    outputs : name → description of every field that `gather` knows
     """
 
-    setup: Setup
     rank: int
     ranks: int
     step: int
     time: float
-    sigma: Floats
-    outputs: Mapping[str, Output]
+
+    @property
+    def setup(self) -> Setup:
+        """What it was made from."""
+        ...
+
+    @property
+    def sigma(self) -> Floats:
+        """(levels,) σ of full levels, top first; (1,) of one for shallow water."""
+        ...
+
+    @property
+    def outputs(self) -> Mapping[str, Output]:
+        """Name → description of every field that `gather` knows."""
+        ...
 
     def advance(self, steps: int) -> None:
         """Make steps. Raises ClustermarkError on all ranks."""

@@ -21,7 +21,9 @@ KEYS: dict[str, Key] = {
     "overlap": Key("boolean", True, "", "compute the interior while the halo moves"),
     "threads": Key("whole", 0, "", "per rank; 0: all cores that the rank may use", low=0, high=4096),
     "fixer": Key("boolean", True, "", "scale the mass back to its start after every step; false: drift and report"),
-    "grid.resolution": Key("number", 2.0, "degrees", "width of a cell; 90/resolution must be whole", low=0.01, high=9),
+    "grid.resolution": Key(
+        "number", 2.0, "degrees", "width of a cell; 90/resolution must be whole", low=0.01, high=7.5
+    ),
     "grid.levels": Key("whole", None, "", "σ levels of equal mass; default: those of the case", low=2, high=1000),
     "layout.py": Key("whole", 0, "", "blocks of a panel in latitude; 0: chosen", low=0, high=10_000),
     "layout.px": Key("whole", 0, "", "blocks of a panel in longitude; 0: chosen", low=0, high=10_000),

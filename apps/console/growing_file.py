@@ -180,13 +180,8 @@ class GrowingFile:
     def _ordinary(self, file: H5, name: str, place: str) -> H5:
         """A series with its own data, to be copied from the parts."""
         one = self._series[name]
-        if not one.unlimited:
-            return file.create_dataset(place, (self._frames, *one.shape), one.dtype)
-        # Numbers of 8 bytes would each be a chunk of its own.
-        chunk = (1, *one.shape) if one.shape else (512,)
-        return file.create_dataset(
-            place, (self._frames, *one.shape), one.dtype, maxshape=(None, *one.shape), chunks=chunk
-        )
+        more = {"maxshape": (None, *one.shape), "chunks": (1, *one.shape)} if one.unlimited else {}
+        return file.create_dataset(place, (self._frames, *one.shape), one.dtype, **more)
 
     def _write_whole(self, path: Path) -> None:
         import h5py
