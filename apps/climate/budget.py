@@ -10,52 +10,68 @@ import numpy as np
 from clustermark.apps.climate.core import Core
 from clustermark.apps.climate.decomposition import Domain, evolved
 from clustermark.apps.climate.grid import area_weights
-from clustermark.apps.climate.layout import HALO, Array, Floats, State
-from clustermark.apps.climate.sums import exact_sum
+from clustermark.apps.climate.layout import HALO, Array, State
+from clustermark.apps.climate.sums import AreaSums
+from clustermark.core.errors import ClustermarkError
+
+# A field may grow to so many times its largest value at the start before its sum is no number.
+ROOM = 64.0
 
 
 class Budget:
-    """Integrals over the sphere of what this rank's blocks hold."""
+    """Integrals over the sphere of what all ranks' blocks hold; every method is collective."""
 
-    def __init__(self, domain: Domain, radius: float, comm: Any, core: Core) -> None:
-        """Cut the areas that cells stand for (grid.area_weights) for the blocks."""
-        self._domain, self._comm, self._core = domain, comm, core
-        around = np.pad(area_weights(domain.grid, radius), HALO)
-        self._weights = np.ascontiguousarray(self.cells(domain.cut(around)))
+    def __init__(self, domain: Domain, radius: float, comm: Any, core: Core, start: State) -> None:
+        """Areas that cells stand for (grid.area_weights), and bounds of the sums from the state at the start."""
+        self._columns, self._core = domain.blocks[0].columns, core
+        areas = area_weights(domain.grid, radius)
+        self._sums = AreaSums(comm, domain.cut(np.pad(areas, HALO)), self._columns, float(areas.max()))
+        with np.errstate(all="ignore"):  # what stands behind the halos may be anything
+            largest = [float(np.abs(self.cells(field)).max()) for field in (start.mass, core.energy(start))]
+        if comm is not None:
+            largest = [max(values) for values in zip(*comm.allgather(largest), strict=True)]
+        self._mass_bound, self._energy_bound = (ROOM * value for value in largest)
 
     def mass(self, state: State) -> float:
-        """∫h dA [m³] of shallow water, ∫p_s dA [N] of an atmosphere; NaN where a value is not finite. Collective."""
-        return self._integral(self.cells(state.mass).astype(np.float64))
+        """∫h dA [m³] of water, ∫p_s dA [N] of an atmosphere; NaN where a value is not finite or far beyond the start's."""
+        return self._integral("mass", state.mass.astype(np.float64), self._mass_bound)
 
     def energy(self, state: State) -> float:
-        """∫ of the total energy, kinetic, internal and potential (core.Core.energy). Collective."""
-        return self._integral(self.cells(self._core.energy(state)))
+        """∫ of the total energy, kinetic, internal and potential (core.Core.energy); NaN as for the mass."""
+        with np.errstate(all="ignore"):
+            return self._integral("energy", self._core.energy(state), self._energy_bound)
 
     def cells(self, field: Array) -> Array:
         """The evolved cells of a field of this rank: a view."""
-        return evolved(field, self._domain.blocks[0].columns)
+        return evolved(field, self._columns)
 
-    def _integral(self, values: Floats) -> float:
-        return exact_sum(self._weights * values, self._comm)
+    def _integral(self, name: str, values: Array, bound: float) -> float:
+        try:
+            return float(self._sums.of({name: values}, [bound])[0])
+        except ClustermarkError:
+            return math.nan
 
 
 class MassFixer:
-    """Multiplies the mass field after each step by what keeps its integral, and keeps account of that."""
+    """Multiplies the mass field after each step by what keeps its integral, and keeps account of that.
+
+    Attributes
+    ----------
+    enabled : whether it does; the account is kept in any case
+    reference : integral to be kept
+    last : integral at the end of the last step
+    raw_drift : sum of the relative changes of single steps before they are mended: what the scheme gains
+    """
 
     def __init__(self, budget: Budget, state: State, enabled: bool) -> None:
         """The mass of a state is kept from now on."""
         self._budget = budget
         self.enabled = enabled
-        self.reference = budget.mass(state)
+        self.reference = self.last = budget.mass(state)
         self.raw_drift = 0.0
-        self.last = self.reference
 
     def apply(self, state: State) -> bool:
-        """Scale the mass of a state back; whether its integral is a number. Collective.
-
-        `raw_drift` adds up the relative changes of single steps before they are mended: what the scheme would have
-        gained. In a layer of water the depth changes with it, in an atmosphere the surface pressure.
-        """
+        """Account for a step and mend it; whether the integral was a number. Collective."""
         mass = self._budget.mass(state)
         if not math.isfinite(mass):
             return False

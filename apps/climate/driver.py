@@ -18,7 +18,7 @@ from clustermark.apps.climate.gathering import gather, scatter
 from clustermark.apps.climate.grid import PanelGrid
 from clustermark.apps.climate.halo import Exchange
 from clustermark.apps.climate.initial import make_state
-from clustermark.apps.climate.layout import HALO, Array, Floats, Region, State
+from clustermark.apps.climate.layout import BUFFER, HALO, Array, Floats, Region, State
 from clustermark.apps.climate.metric import Metric, make_metric
 from clustermark.apps.climate.model import Model, make_model
 from clustermark.apps.climate.overset import make_tables
@@ -65,13 +65,14 @@ class Simulation:
         first = make_state(self.model, self.domain)
         self._states = [first, _like(first), _like(first)]
         self._exchanges = _make_exchanges(self.domain, comm, self._states, self.model.threads)
+        self._blendings = _make_exchanges(self.domain, comm, self._states, self.model.threads, BUFFER)
         self._pending: Exchange | None = None
         self._whole, self._inner, self._rim = _parts(self.domain)
         self._blocks = range(len(self.domain.blocks))
         self.step, self.time = 0, 0.0
-        self.budget = Budget(self.domain, self.model.case.planet.radius, comm, self.core)
         self._share_halo(first)
         self._settle()
+        self.budget = Budget(self.domain, self.model.case.planet.radius, comm, self.core, first)
         self.fixer = MassFixer(self.budget, first, setup.fixer)
         self.diagnostics = Diagnostics(self)
 
@@ -137,10 +138,8 @@ class Simulation:
             now = new
             if fraction != STAGES[-1]:
                 self._share_halo(now)
-        if self.model.damping_hours > 0 and self.step % self.setup.damping_every == 0:
-            self._share_halo(now)
-            self._damp(now, second)
-            now = second
+        if self.step % self.setup.damping_every == 0:
+            now = self._smooth(now, second)
         self._states = [now, *(state for state in self._states if state is not now)]
         with self.clock.section("forcing"):
             for block in self._blocks:
@@ -150,6 +149,17 @@ class Simulation:
         if not finite:
             refuse_no_numbers(self, now)
         self._share_halo(now)
+
+    def _smooth(self, now: State, spare: State) -> State:
+        """Draw the two solutions along the seam together and damp; returns the state that has the result."""
+        with self.clock.section("halo"):
+            blending = self._blendings[id(now)]
+            blending.start()
+            blending.finish()
+        if self.model.damping_hours <= 0:
+            return now
+        self._damp(now, spare)
+        return spare
 
     def _stage(self, now: State, start: State, timestep: float, new: State) -> None:
         def work(block: int, region: Region) -> None:
@@ -265,9 +275,11 @@ def fields(state: State) -> tuple[Array | None, ...]:
     return (state.mass, state.u, state.v, state.theta, state.tracer)
 
 
-def _make_exchanges(domain: Domain, comm: Any, states: list[State], threads: int) -> dict[int, Exchange]:
-    """The exchange of each state, by its identity; they share their tables."""
-    tables = make_tables(domain.grid)
+def _make_exchanges(
+    domain: Domain, comm: Any, states: list[State], threads: int, rings: int = 0
+) -> dict[int, Exchange]:
+    """The exchange of each state, by its identity; they share their tables, which blend so many rings."""
+    tables = make_tables(domain.grid, rings)
     routes = make_routes(domain, tables)
     found = {}
     for state in states:

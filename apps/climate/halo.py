@@ -3,6 +3,9 @@
 Every field of an exchange travels in the same messages. `start` posts the receives and sends the copies; `finish`
 waits for them, interpolates for the others, sends, and waits. Where panels are not cut there are no copies, and
 `start` interpolates. Between the two calls the fields may be read, and what lies in their halos is stale.
+
+Where the tables list evolved points too, these become the mean of their own value and the other panel's: the two
+solutions along the seam are drawn together.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import numpy as np
 
 from clustermark.apps.climate.decomposition import Domain
 from clustermark.apps.climate.halo_kernels_cpu import (
+    blend_points,
     interpolate_scalar,
     interpolate_scalar_in_threads,
     interpolate_wind,
@@ -23,9 +27,9 @@ from clustermark.apps.climate.halo_kernels_cpu import (
     unpack_points,
     unpack_runs,
 )
-from clustermark.apps.climate.layout import Array
+from clustermark.apps.climate.layout import HALO, Array
 from clustermark.apps.climate.messages import Messages
-from clustermark.apps.climate.overset import OversetTables, Stencil
+from clustermark.apps.climate.overset import OversetTables, ScalarDonors, Stencil, VectorDonors
 from clustermark.apps.climate.routes import Points, Routes, Runs, make_routes
 from clustermark.devices.simd import Width
 
@@ -106,7 +110,7 @@ class Exchange:
         self.threads = threads
         self._width = Width(4)
         self._prepare_copies(domain, comm)
-        self._prepare_points(domain, comm)
+        self._prepare_points(domain, tables, comm)
         self._donors = [self._donors_of(number, tables) for number in range(len(self.fields))]
 
     @property
@@ -136,10 +140,12 @@ class Exchange:
                 )
             self._send_points()
         self._points.wait_received()
-        for field, got, places, buffer in zip(
-            self.fields, self._points_in, self._halo_places, self._points.buffers, strict=True
-        ):
-            unpack_points(buffer, got.table, places, field.plane, field.levels, field.flat)
+        for number, field in enumerate(self.fields):
+            got, places, own = self._points_in[number].table, self._halo_places[number], self._own[number]
+            if own is None:
+                unpack_points(self._points.buffers[number], got, places, field.plane, field.levels, field.flat)
+            else:
+                blend_points(self._points.buffers[number], got, places, own, field.plane, field.levels, field.flat)
         self._copies.wait_sent()
         self._points.wait_sent()
 
@@ -168,7 +174,7 @@ class Exchange:
         self._copies_out = [_copy(field, out, self._copies.starts_out[f]) for f, field in enumerate(self.fields)]
         self._copies_in = [_copy(field, into, self._copies.starts_in[f]) for f, field in enumerate(self.fields)]
 
-    def _prepare_points(self, domain: Domain, comm: Any) -> None:
+    def _prepare_points(self, domain: Domain, tables: OversetTables, comm: Any) -> None:
         """Messages, points and places of phase B."""
         sides = [(self.routes.points_out[field.kind], self.routes.points_in[field.kind]) for field in self.fields]
         sizes = [
@@ -180,6 +186,11 @@ class Exchange:
         self._points_in = [_segments(into, self._points.starts_in[f]) for f, (_, into) in enumerate(sides)]
         self._halo_places = [
             field.places(got.points.slots, got.points.rows, got.points.columns)
+            for field, got in zip(self.fields, self._points_in, strict=True)
+        ]
+
+        self._own = [
+            _evolved_points(domain, getattr(tables, {"center": "scalar"}.get(field.kind, field.kind)), got.points)
             for field, got in zip(self.fields, self._points_in, strict=True)
         ]
 
@@ -217,6 +228,14 @@ def _segments(side: dict[int, Points], starts: dict[int, int]) -> _Segments:
     names = ("slots", "entries", "rows", "columns")
     joined = [[getattr(points, name) for points in side.values()] or [np.empty(0, np.int64)] for name in names]
     return _Segments(np.array(table, np.int64).reshape(-1, 4), Points(*(np.concatenate(parts) for parts in joined)))
+
+
+def _evolved_points(domain: Domain, donors: ScalarDonors | VectorDonors, points: Points) -> Array | None:
+    """Which of the points that this rank gets are evolved ones of a panel; None if none is."""
+    rows, columns = donors.rows[points.entries], donors.columns[points.entries]
+    grid = domain.grid
+    own = (rows >= HALO) & (rows < HALO + grid.rows) & (columns >= HALO) & (columns < HALO + grid.columns)
+    return own if own.any() else None
 
 
 def _donors(field: _Field, points: Points, stencil: Stencil, turn: Array | None) -> Donors:

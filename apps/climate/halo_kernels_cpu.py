@@ -59,6 +59,27 @@ def unpack_points(buffer, segments, places, plane, levels, field):
                 field[places[n] + target] = buffer[source + n]
 
 
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def blend_points(buffer, segments, places, own, plane, levels, field):
+    """As `unpack_points`, but a point that has a value of its own becomes the mean of both.
+
+    Parameters
+    ----------
+    own : (n,) bool: whether the point is an evolved one
+    others : as in `unpack_points`
+    """
+    half = field.dtype.type(0.5)
+    for s in range(segments.shape[0]):
+        first, last, spot, stride = segments[s, 0], segments[s, 1], segments[s, 2], segments[s, 3]
+        for k in range(levels):
+            source, target = spot + k * stride - first, k * plane
+            for n in range(first, last):
+                value = buffer[source + n]
+                if own[n]:
+                    value = half * (value + field[places[n] + target])
+                field[places[n] + target] = value
+
+
 @numba.njit(nogil=True, error_model="numpy", forceinline=True)
 def four_rows(field, place, pitch, weights, n, width):
     """Σ_p w_p f[row + p, column … column + 3], as a vector."""

@@ -137,22 +137,23 @@ def _refuse_halo_donors(grid: PanelGrid, place: str, stencil: Stencil) -> None:
         )
 
 
-def halo_points(grid: PanelGrid) -> tuple[Indices, Indices]:
-    """Padded rows and columns of the points around the evolved ones, row by row."""
+def halo_points(grid: PanelGrid, rings: int = 0) -> tuple[Indices, Indices]:
+    """Padded rows and columns of the points around the evolved ones, and of their outermost rings, row by row."""
     beyond = np.ones(grid.padded_shape, dtype=bool)
-    beyond[HALO:-HALO, HALO:-HALO] = False
+    rim = HALO + rings
+    beyond[rim:-rim, rim:-rim] = False
     rows, columns = np.nonzero(beyond)
     return rows.astype(np.int32), columns.astype(np.int32)
 
 
-def make_tables(grid: PanelGrid) -> OversetTables:
-    """Donors of every halo point of a panel, in the other.
+def make_tables(grid: PanelGrid, rings: int = 0) -> OversetTables:
+    """Donors of every halo point of a panel, in the other, and of so many rings of its outermost evolved points.
 
     Raises
     ------
     UsageError : the resolution is too coarse for donors to be evolved points
     """
-    rows, columns = halo_points(grid)
+    rows, columns = halo_points(grid, rings)
 
     def here(place: str) -> tuple[Floats, Floats]:
         longitude, latitude = panel_points(grid, place)
