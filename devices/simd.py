@@ -42,6 +42,7 @@ __all__ = [
     "lanes",
     "less",
     "load",
+    "magnitude",
     "mask_of",
     "native_width",
     "select",
@@ -261,5 +262,16 @@ def square_root(typing_context: Any, vector: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = vector_type(vector)
         return _call(builder, f"llvm.sqrt.v{vector.count}f{vector.element.bitwidth}", kind, list(arguments))
+
+    return vector(vector), generate
+
+
+@operation
+def magnitude(typing_context: Any, vector: Any) -> Any:
+    """|x| per lane."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = vector_type(vector)
+        return _call(builder, f"llvm.fabs.v{vector.count}f{vector.element.bitwidth}", kind, list(arguments))
 
     return vector(vector), generate
