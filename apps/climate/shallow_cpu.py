@@ -187,7 +187,8 @@ def shallow_stage(
     first_row, last_row, first_column, last_column : region in padded indices, ends exclusive
     width : lanes of a vector
     work : (chunks, ROLLING_ROWS, pitch), one chunk of rows per thread at a time
-    h_new, u_new, v_new : out; none of the arrays before. Up to a vector behind a row's region is garbage.
+    h_new, u_new, v_new : out; none of the arrays before. What is written up to a vector less one behind the last
+        column is right where the state is valid there, and anything elsewhere.
     """
     chunks = work.shape[0]
     kept = work.reshape(-1)
@@ -197,8 +198,10 @@ def shallow_stage(
         base = np.int64(chunk) * ROLLING_ROWS * pitch
         start = first_row + (last_row - first_row) * np.int64(chunk) // chunks
         end = first_row + (last_row - first_row) * (np.int64(chunk) + 1) // chunks
-        for first in range(first_column, last_column, columns):
-            last = min(first + columns, last_column)
+        # Whole vectors: what is written behind the region has the right values where the inputs are valid there.
+        end_column = first_column + (last_column - first_column + size - 1) // size * size
+        for first in range(first_column, end_column, columns):
+            last = min(first + columns, end_column)
             for j in range(start - 1, end):
                 here, other = base + (j & 1) * pitch, base + (1 - (j & 1)) * pitch
                 row = np.int64(j * pitch)
