@@ -28,7 +28,7 @@ from clustermark.core.workload import Check, ParamValue, Trial, Workload
 from clustermark.devices.cpu import CpuDevice
 from clustermark.transports.local import LocalTransport
 
-SMALL: dict[str, dict[str, ParamValue]] = {"md": {"cells": 4}}
+SMALL: dict[str, dict[str, ParamValue]] = {"md": {"cells": 4}, "climate": {"resolution": 7.5, "levels": 5}}
 POTENTIALS = ("lj", "eam")
 
 
