@@ -63,6 +63,9 @@ class ThreadComm:
     def allreduce(self, value: Any) -> Any:
         return sum(self.allgather(value))
 
+    def Allreduce(self, array: Any, into: Any) -> None:
+        into[...] = sum(self.allgather(array.copy()))
+
     def send(self, value: Any, target: int, tag: int) -> None:
         self.world.mail(self.rank, target, tag).put(value)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numba
 
-from clustermark.devices.simd import load
+from clustermark.devices.simd import load, splat
 from clustermark.devices.simd_exact import fused, ordered_total
+from clustermark.devices.simd_lookup import element
 
 # Levels for which the weights of a point stay in registers.
 TILE = 4
@@ -81,25 +82,38 @@ def blend_points(buffer, segments, places, own, plane, levels, field):
 
 
 @numba.njit(nogil=True, error_model="numpy", forceinline=True)
-def four_rows(field, place, pitch, weights, n, width):
+def row_weights_of(donors, n, width):
+    """The four weights of rows of point n, each in every lane."""
+    weights = donors[1]
+    return (
+        splat(element(weights, 4 * n), width),
+        splat(element(weights, 4 * n + 1), width),
+        splat(element(weights, 4 * n + 2), width),
+        splat(element(weights, 4 * n + 3), width),
+    )
+
+
+@numba.njit(nogil=True, error_model="numpy", forceinline=True)
+def four_rows(field, place, pitch, weights, width):
     """Σ_p w_p f[row + p, column … column + 3], as a vector."""
-    total = load(field, place, width) * weights[4 * n]
-    total = fused(load(field, place + pitch, width), weights[4 * n + 1], total)
-    total = fused(load(field, place + 2 * pitch, width), weights[4 * n + 2], total)
-    return fused(load(field, place + 3 * pitch, width), weights[4 * n + 3], total)
+    total = load(field, place, width) * weights[0]
+    total = fused(load(field, place + pitch, width), weights[1], total)
+    total = fused(load(field, place + 2 * pitch, width), weights[2], total)
+    return fused(load(field, place + 3 * pitch, width), weights[3], total)
 
 
 @numba.njit(nogil=True, error_model="numpy")
-def _scalar_tile(tile, field, segments, places, row_weights, column_weights, pitch, plane, levels, width, buffer):
+def _scalar_tile(tile, field, segments, donors, pitch, plane, levels, width, buffer):
     """`interpolate_scalar` for TILE levels."""
     first_level = tile * TILE
     last_level = min(first_level + TILE, levels)
     for s in range(segments.shape[0]):
         first, last, spot, stride = segments[s, 0], segments[s, 1], segments[s, 2], segments[s, 3]
         for n in range(first, last):
-            along = load(column_weights, 4 * n, width)
+            rows, along = row_weights_of(donors, n, width), load(donors[2], 4 * n, width)
+            place = element(donors[0], n)
             for k in range(first_level, last_level):
-                value = four_rows(field, places[n] + k * plane, pitch, row_weights, n, width)
+                value = four_rows(field, place + k * plane, pitch, rows, width)
                 buffer[spot + k * stride + n - first] = ordered_total(value * along)
 
 
@@ -111,11 +125,14 @@ def _wind_tile(tile, u, v, segments, east, north, pitch, plane, levels, width, b
     for s in range(segments.shape[0]):
         first, last, spot, stride = segments[s, 0], segments[s, 1], segments[s, 2], segments[s, 3]
         for n in range(first, last):
-            along_east, along_north = load(east[2], 4 * n, width), load(north[2], 4 * n, width)
+            rows_u, along_u = row_weights_of(east, n, width), load(east[2], 4 * n, width)
+            rows_v, along_v = row_weights_of(north, n, width), load(north[2], 4 * n, width)
+            place_u, place_v = element(east[0], n), element(north[0], n)
             for k in range(first_level, last_level):
-                from_u = four_rows(u, east[0][n] + k * plane, pitch, east[1], n, width)
-                from_v = four_rows(v, north[0][n] + k * plane, pitch, north[1], n, width)
-                buffer[spot + k * stride + n - first] = ordered_total(fused(from_v, along_north, from_u * along_east))
+                from_u = four_rows(u, place_u + k * plane, pitch, rows_u, width)
+                from_v = four_rows(v, place_v + k * plane, pitch, rows_v, width)
+                value = fused(from_v, along_v, from_u * along_u)
+                buffer[spot + k * stride + n - first] = ordered_total(value)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -130,14 +147,14 @@ def interpolate_scalar(field, segments, donors, pitch, plane, levels, width, buf
     width : Width(4)
     """
     for tile in range((levels + TILE - 1) // TILE):
-        _scalar_tile(tile, field, segments, donors[0], donors[1], donors[2], pitch, plane, levels, width, buffer)
+        _scalar_tile(tile, field, segments, donors, pitch, plane, levels, width, buffer)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", parallel=True)
 def interpolate_scalar_in_threads(field, segments, donors, pitch, plane, levels, width, buffer):
     """`interpolate_scalar`, levels shared among threads: the same bits."""
     for tile in numba.prange((levels + TILE - 1) // TILE):
-        _scalar_tile(tile, field, segments, donors[0], donors[1], donors[2], pitch, plane, levels, width, buffer)
+        _scalar_tile(tile, field, segments, donors, pitch, plane, levels, width, buffer)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")

@@ -42,7 +42,7 @@ class ScalarDonors:
 
     Attributes
     ----------
-    rows, columns : (n,) padded indices of the halo points, row by row
+    rows, columns : (n,) padded indices of the halo points, in the order of `halo_points`
     stencil : in the other panel, among cell centres
     """
 
@@ -57,7 +57,7 @@ class VectorDonors:
 
     Attributes
     ----------
-    rows, columns : (n,) padded indices of the halo points, row by row
+    rows, columns : (n,) padded indices of the halo points, in the order of `halo_points`
     east, north : stencils in the other panel among east faces (of its u) and north faces (of its v)
     from_east, from_north : (n,) float64, the row of the rotation that belongs to the component
     """
@@ -138,12 +138,20 @@ def _refuse_halo_donors(grid: PanelGrid, place: str, stencil: Stencil) -> None:
 
 
 def halo_points(grid: PanelGrid, rings: int = 0) -> tuple[Indices, Indices]:
-    """Padded rows and columns of the points around the evolved ones, and of their outermost rings, row by row."""
-    beyond = np.ones(grid.padded_shape, dtype=bool)
+    """Padded rows and columns of the points around the evolved ones, and of these so many rings, in lines along sides.
+
+    Donors of neighbours in a line are neighbours too, which keeps them in a cache: rows in the south and the north
+    first, then columns in the west and the east.
+    """
     rim = HALO + rings
-    beyond[rim:-rim, rim:-rim] = False
-    rows, columns = np.nonzero(beyond)
-    return rows.astype(np.int32), columns.astype(np.int32)
+    high, wide = grid.padded_shape
+    rows, columns = np.arange(high), np.arange(wide)
+    outer_rows = np.concatenate([rows[:rim], rows[-rim:]])
+    outer_columns = np.concatenate([columns[:rim], columns[-rim:]])
+    inner = rows[rim:-rim]
+    row = np.concatenate([np.repeat(outer_rows, wide), np.tile(inner, len(outer_columns))])
+    column = np.concatenate([np.tile(columns, len(outer_rows)), np.repeat(outer_columns, len(inner))])
+    return row.astype(np.int32), column.astype(np.int32)
 
 
 def make_tables(grid: PanelGrid, rings: int = 0) -> OversetTables:
