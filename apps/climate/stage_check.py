@@ -38,11 +38,9 @@ def stage_error(simulation: Simulation, rng: np.random.Generator) -> float:
         pairs = _primitive(simulation, block, region, now, new)
     else:
         pairs = _shallow(simulation, block, region, now, new)
-    worst = 0.0
-    for before, found, expected in pairs:
-        change = np.abs(expected - before).max()
-        error = np.abs(found - expected).max()
-        worst = max(worst, float(error / change) if change > 0 else float(error))
+    errors = [np.abs(found - expected).max() for _, found, expected in pairs]
+    changes = [np.abs(expected - before).max() for before, _, expected in pairs]
+    worst = float(np.max([e / c if c > 0 else e for e, c in zip(errors, changes, strict=True)]))
     return worst if np.isfinite(worst) else float("inf")
 
 
