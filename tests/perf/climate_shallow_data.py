@@ -18,7 +18,7 @@ RADIUS, GRAVITY, ROTATION = 6.37122e6, 9.80616, 7.292e-5
 # Large against its change in a stage, so that a side which forgets a term is seen.
 TIMESTEP = 20.0
 NAMES = ("h", "u", "v", "h0", "u0", "v0", "bottom", "coriolis")
-RESULTS = ("h", "u", "v")
+RESULTS: tuple[str, ...] = ("h", "u", "v")
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,9 @@ def devito_stage(data: Panel, dtype: str) -> tuple[Callable[[], float], Callable
         summary = operator.apply(**constants)
         return float(sum(entry.time for entry in summary.values()))
 
-    facts = {"version": f"Devito {devito.__version__}, opt advanced, {operator._compiler}"}
+    compiler = operator._compiler
+    flags = " ".join(flag for flag in compiler.cflags if flag[:2] in ("-O", "-m", "-f") and flag != "-fPIC")
+    facts = {"version": f"Devito {devito.__version__}, opt advanced, OpenMP, {compiler.cc} {compiler.version} {flags}"}
     return step, lambda: {name: np.asarray(field.data) for name, field in out.items()}, facts
 
 
@@ -119,7 +121,7 @@ def gt4py_stage(data: Panel, dtype: str) -> tuple[Callable[[], float], Callable[
     def results() -> dict[str, Array]:
         return {name: np.asarray(out[f"{name}_new"])[INSIDE, INSIDE, 0].T for name in ("h", "u", "v")}
 
-    return step, results, {"version": f"GT4Py {gt4py.__version__}, {BACKEND}"}
+    return step, results, {"version": f"GT4Py {gt4py.__version__}, {BACKEND}, g++ -O3 -march=native"}
 
 
 def prepare(specification: dict[str, Any]) -> dict[str, Action]:

@@ -49,6 +49,7 @@ def peer(name: str, rows: int, columns: int, dtype: str, threads: int, python: s
     """Devito or GT4Py, with what they compile kept in `folder`. Raises PeerError where it does not start."""
     variables = environment(
         OMP_NUM_THREADS=str(threads),
+        DEVITO_ARCH="gcc",
         DEVITO_LANGUAGE="openmp",
         DEVITO_LOGGING="WARNING",
         TMPDIR=str(folder),
