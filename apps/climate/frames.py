@@ -12,48 +12,42 @@ from clustermark.apps.climate.engine import Look, Simulation
 from clustermark.apps.climate.grid import PanelGrid, true_points
 from clustermark.apps.climate.layout import HALO, Array, Floats
 from clustermark.apps.climate.netcdf import LAT_LON, ZONAL, Places
-from clustermark.apps.climate.regrid import LatLonMap, zonal_mean
+from clustermark.apps.climate.regrid import LatLonMap
 from clustermark.apps.climate.schedule import DAY
 from clustermark.apps.console.parallel import shared
 from clustermark.core.errors import ClustermarkError
 
 
 class Regridder:
-    """Makes zonal means and maps of gathered fields; used on rank 0."""
+    """Makes maps of gathered fields and their means along parallels; used on rank 0."""
 
     def __init__(self, simulation: Simulation, lat_lon: bool) -> None:
-        """Tables for the simulation's grid; maps of its resolution where `lat_lon` asks for them."""
-        setup = simulation.setup
-        self._grid = PanelGrid(setup.cells)
-        self._map = LatLonMap(self._grid, setup.resolution) if lat_lon else None
-        self._outputs = simulation.outputs
-        self._bands = 2 * setup.cells
-        latitude, longitude = evolved_places(self._grid)
+        """Tables for the simulation's grid, of its resolution; the maps themselves are kept where `lat_lon` says so."""
+        grid = PanelGrid(simulation.setup.cells)
+        self._map = LatLonMap(grid, simulation.setup.resolution)
+        self._lat_lon = lat_lon
+        latitude, longitude = evolved_places(grid)
         self.places = Places(
             latitude=latitude,
             longitude=longitude,
-            sigma=None if setup.shallow else simulation.sigma,
-            lat=np.array([-90 + (band + 0.5) * setup.resolution for band in range(self._bands)]),
-            lon=None if self._map is None else np.degrees(self._map.longitudes),
+            sigma=None if simulation.setup.shallow else simulation.sigma,
+            lat=self._map.latitudes,
+            lon=self._map.longitudes if lat_lon else None,
         )
-        if self._map is not None and not np.allclose(np.degrees(self._map.latitudes), self.places.lat, atol=1e-9):
-            raise ValueError("the map and the zonal means stand at other latitudes")
 
     def all_of(self, fields: Mapping[str, Floats | None]) -> dict[str, Array]:
-        """Fields (2, [levels,] rows, columns) with their zonal means and maps, named as `FieldFile.write` has them."""
+        """Fields (2, [levels,] rows, columns) with their zonal means and maps, named as `FieldFile.write` has them.
+
+        A zonal mean is that of the map's row, so that it stands at its latitude exactly.
+        """
         found: dict[str, Array] = {}
         for name, field in fields.items():
             assert field is not None
-            layers = np.moveaxis(field, 1, 0) if field.ndim == 4 else field[np.newaxis]
-            found[name] = field
-            found[name + ZONAL] = self._stacked([zonal_mean(self._grid, layer, self._bands) for layer in layers], field)
-            if self._map is not None:
-                found[name + LAT_LON] = self._stacked([self._map.of(layer) for layer in layers], field)
+            drawn = self._map.of(field)
+            found |= {name: field, name + ZONAL: drawn.mean(axis=-1)}
+            if self._lat_lon:
+                found[name + LAT_LON] = drawn
         return found
-
-    @staticmethod
-    def _stacked(layers: list[Floats], field: Floats) -> Array:
-        return np.stack(layers) if field.ndim == 4 else layers[0]
 
 
 def evolved_places(grid: PanelGrid) -> tuple[Floats, Floats]:

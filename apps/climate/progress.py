@@ -43,10 +43,11 @@ def header(look: Look, outputs: Mapping[str, Output]) -> str:
 
 def row(look: Look) -> str:
     """One look in columns of fixed width."""
-    text = f"{look.time / DAY:>10.3f}{look.step:>10}{look.raw_mass_drift:>12.3e}{look.fixer_work:>12.3e}"
+    text = f"{look.time / DAY:>10.3f}{look.step:>10}{look.raw_mass_drift + 0.0:>12.3e}{look.fixer_work + 0.0:>12.3e}"
     text += f"{look.energy:>17.10g}{look.courant:>9.3f}"
     for name in list(look.smallest)[:MOST_FIELDS]:
-        text += f"{look.smallest[name]:>13.6g}{look.largest[name]:>11.6g}"
+        # Adding zero makes a zero of minus zero.
+        text += f"{look.smallest[name] + 0.0:>13.6g}{look.largest[name] + 0.0:>11.6g}"
     return text
 
 

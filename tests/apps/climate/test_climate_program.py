@@ -102,11 +102,12 @@ def test_fields_stand_at_their_true_places(climate: Main, tmp_path: Path) -> Non
     assert climate("run", "small.toml", "--quiet", *words) == 0
     found = contents(tmp_path / "small.out" / "run.nc")
     expected = 1e-5 * np.sin(np.radians(found["lat"]))
-    assert np.abs(found["vorticity_zonal_mean"][0] - expected).max() < 5e-7
+    polar = np.abs(found["lat"]) > 45  # all of these parallels lies in one panel, where the wave has one amplitude
+    assert np.abs(found["vorticity_zonal_mean"][0] - expected)[polar].max() < 1e-10
+    assert np.allclose(found["vorticity_zonal_mean"], found["vorticity_lat_lon"].mean(axis=-1), atol=1e-11)
     native, latitude = found["vorticity"][0], np.radians(found["latitude"])
     wave = np.cos(latitude) ** 4 * np.cos(6 * np.radians(found["longitude"])) * np.array([0.1, 0.2])[:, None, None]
     assert np.allclose(native, 1e-5 * (np.sin(latitude) + wave), atol=1e-11)
-    assert np.allclose(found["vorticity_lat_lon"][0].mean(axis=1), expected, atol=5e-7)
 
 
 def test_json_is_one_document(climate: Main, capsys: pytest.CaptureFixture[str]) -> None:
