@@ -57,9 +57,7 @@ def refuse(case: Case) -> str:
     cells = cells_of(float(case.params["resolution"]))
     if any(_fit(cells, boxes) for boxes in _box_counts(case.ranks)):
         return ""
-    return (
-        f"cannot cut panels of {cells + 4} × {3 * cells + 4} cells for {case.ranks} ranks; use a finer `resolution`"
-    )
+    return f"cannot cut panels of {cells + 4} × {3 * cells + 4} cells for {case.ranks} ranks; use a finer `resolution`"
 
 
 def _box_counts(ranks: int) -> list[int]:

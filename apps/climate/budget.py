@@ -33,7 +33,7 @@ class Budget:
         self._mass_bound, self._energy_bound = (ROOM * value for value in largest)
 
     def mass(self, state: State) -> float:
-        """∫h dA [m³] of water, ∫p_s dA [N] of an atmosphere; NaN where a value is not finite or far beyond the start's."""
+        """∫h dA [m³] of water, ∫p_s dA [N] of an atmosphere; NaN where a value is not finite or far off."""
         return self._integral("mass", state.mass.astype(np.float64), self._mass_bound)
 
     def energy(self, state: State) -> float:

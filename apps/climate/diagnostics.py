@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from clustermark.apps.climate.budget import Budget, MassFixer
 from clustermark.apps.climate.cases import PrimitiveCase
-from clustermark.apps.climate.decomposition import Block, evolved
+from clustermark.apps.climate.decomposition import Block, Domain, evolved
 from clustermark.apps.climate.engine import Look, Output
 from clustermark.apps.climate.gathering import gather
-from clustermark.apps.climate.grid import true_points
+from clustermark.apps.climate.grid import PanelGrid, true_points
 from clustermark.apps.climate.initial import on_panels
 from clustermark.apps.climate.layout import HALO, Array, Floats, State
-from clustermark.apps.climate.model import fastest_wave
+from clustermark.apps.climate.metric import Metric
+from clustermark.apps.climate.model import Model, fastest_wave
 from clustermark.apps.climate.vertical import make_levels
 from clustermark.apps.climate.winds import true_winds, vorticity
 from clustermark.core.errors import ClustermarkError
-
-if TYPE_CHECKING:
-    from clustermark.apps.climate.driver import Simulation
 
 SHALLOW_OUTPUTS = {
     "h": Output("depth of the fluid", "", "m", 2),
@@ -39,10 +38,30 @@ PRIMITIVE_OUTPUTS = {
 }
 
 
+class Observed(Protocol):
+    """What is looked at of a driver.Simulation."""
+
+    model: Model
+    grid: PanelGrid
+    domain: Domain
+    metric: Metric
+    budget: Budget
+    fixer: MassFixer
+    comm: Any
+    levels: int
+    step: int
+    time: float
+
+    @property
+    def state(self) -> State:
+        """The prognostic fields."""
+        ...
+
+
 class Diagnostics:
     """Fields at cell centres, made when asked for."""
 
-    def __init__(self, simulation: Simulation) -> None:
+    def __init__(self, simulation: Observed) -> None:
         """The table of outputs of the simulation's case."""
         self._simulation = simulation
         case = simulation.model.case
@@ -112,9 +131,11 @@ class Diagnostics:
         """(wind + fastest wave)·Δt over the narrowest cell."""
         simulation = self._simulation
         wind = max(abs(value) for name in ("u", "v") for value in extremes[name])
-        narrowest = np.cos(np.abs(simulation.grid.center_latitudes[HALO:-HALO]).max()) / simulation.metric.inverse_spacing
+        narrowest = (
+            np.cos(np.abs(simulation.grid.center_latitudes[HALO:-HALO]).max()) / simulation.metric.inverse_spacing
+        )
         wave = fastest_wave(simulation.model.case, extremes.get("h", (0.0, 0.0))[1])
-        return float((wind + wave) * simulation.setup.timestep / narrowest)
+        return float((wind + wave) * simulation.model.setup.timestep / narrowest)
 
 
 def named_fields(case: Any, state: State) -> list[tuple[str, Array]]:
@@ -124,7 +145,7 @@ def named_fields(case: Any, state: State) -> list[tuple[str, Array]]:
     return named + [(name, a) for name, a in (("theta", state.theta), ("tracer", state.tracer)) if a is not None]
 
 
-def refuse_no_numbers(simulation: Simulation, state: State) -> None:
+def refuse_no_numbers(simulation: Observed, state: State) -> None:
     """End a run whose fields hold a value that is not finite, on every rank with the same sentence. Collective.
 
     Raises
@@ -138,7 +159,7 @@ def refuse_no_numbers(simulation: Simulation, state: State) -> None:
         raise ClustermarkError(found)
 
 
-def _first_no_number(simulation: Simulation, state: State) -> str:
+def _first_no_number(simulation: Observed, state: State) -> str:
     domain = simulation.domain
     for name, array in named_fields(simulation.model.case, state):
         cells = evolved(array, domain.blocks[0].columns)
@@ -160,7 +181,7 @@ def _theta(state: State) -> Floats:
     return state.theta.astype(np.float64)
 
 
-def _degrees(simulation: Simulation, block: Block, row: int, column: int) -> tuple[float, float]:
+def _degrees(simulation: Observed, block: Block, row: int, column: int) -> tuple[float, float]:
     """True longitude and latitude of an evolved cell of a block [°]."""
     place = block.first_row + row + HALO, block.first_column + column + HALO
     longitude, latitude = (float(np.degrees(a[place])) for a in true_points(simulation.grid, block.panel, "center"))

@@ -19,6 +19,7 @@ from clustermark.apps.climate.grid import PanelGrid
 from clustermark.apps.climate.halo import Exchange
 from clustermark.apps.climate.initial import make_state
 from clustermark.apps.climate.layout import BUFFER, HALO, Array, Floats, Region, State
+from clustermark.apps.climate.memory import aligned_zeros
 from clustermark.apps.climate.metric import Metric, make_metric
 from clustermark.apps.climate.model import Model, make_model
 from clustermark.apps.climate.overset import make_tables
@@ -268,7 +269,8 @@ def _make_core(model: Model, domain: Domain, metric: Metric) -> Core:
 
 def _like(state: State) -> State:
     """A state of the same shapes, touched."""
-    return State(*(None if array is None else np.zeros_like(array) for array in fields(state)))
+    made = [None if array is None else aligned_zeros(array.shape, array.dtype) for array in fields(state)]
+    return State(*made)  # pyright: ignore[reportArgumentType]  # None where the other state has None
 
 
 def fields(state: State) -> tuple[Array | None, ...]:

@@ -11,6 +11,7 @@ from clustermark.apps.climate.cases.noise import noise
 from clustermark.apps.climate.decomposition import Domain
 from clustermark.apps.climate.grid import PanelGrid, rotation, true_points
 from clustermark.apps.climate.layout import PRECISIONS, Array, Floats, State
+from clustermark.apps.climate.memory import aligned_zeros
 from clustermark.apps.climate.model import Model
 from clustermark.apps.climate.vertical import Levels, make_levels
 
@@ -57,9 +58,9 @@ def _primitive(case: PrimitiveCase, levels: Levels, dtype: str, domain: Domain) 
     for level in range(levels.count):
         wind, theta = _level(case, grid, level, float(levels.centers[level]))
         for found, field in zip(fields, (*wind, theta / (levels.exner[level] * exner)), strict=True):
-            found.append(_cast(domain.cut(field), dtype))
-    u, v, theta = (np.ascontiguousarray(np.stack(found, axis=1)) for found in fields)
-    return State(domain.cut(pressure), u, v, theta)
+            found.append(domain.cut(field).astype(dtype))
+    u, v, theta = (_cast(np.stack(found, axis=1), dtype) for found in fields)
+    return State(_cast(domain.cut(pressure), "float64"), u, v, theta)
 
 
 def _level(case: PrimitiveCase, grid: PanelGrid, level: int, sigma: float) -> tuple[tuple[Floats, Floats], Floats]:
@@ -79,4 +80,6 @@ def _level(case: PrimitiveCase, grid: PanelGrid, level: int, sigma: float) -> tu
 
 
 def _cast(array: Array, dtype: str) -> Array:
-    return np.ascontiguousarray(array.astype(dtype))
+    made = aligned_zeros(array.shape, dtype)
+    made[...] = array
+    return made

@@ -84,7 +84,7 @@ def fastest_wave(case: Case, depth: float) -> float:
 
 
 def _threads_of(setup: Setup) -> int:
-    most = int(numba.config.NUMBA_NUM_THREADS)  # pyright: ignore[reportAttributeAccessIssue]  # made at import
+    most = int(numba.config.NUMBA_NUM_THREADS)  # pyright: ignore  # made when numba is imported
     if setup.threads > most:
         raise UsageError(
             f"threads is {setup.threads}, numba was started with {most}; use fewer, or set NUMBA_NUM_THREADS"

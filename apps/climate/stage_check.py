@@ -83,23 +83,28 @@ def _shallow(simulation: Simulation, block: int, region: Region, now: State, new
 def _primitive(simulation: Simulation, block: int, region: Region, now: State, new: State) -> Triples:
     core: PrimitiveCore = simulation.core  # pyright: ignore[reportAssignmentType]  # of the case
     model = simulation.model
-    assert now.theta is not None and new.theta is not None
+    cos_center, cos_face = _cosines(simulation, block, region)
     ground = reference_primitive.Ground(
         model.case.planet,
         make_levels(model.case.planet, model.interfaces),
         simulation.grid.spacing,
-        *(_around(field[block], region) for field in (core.ground, core.coriolis)),
-        *_cosines(simulation, block, region),
+        _around(core.ground[block], region),
+        _around(core.coriolis[block], region),
+        cos_center,
+        cos_face,
     )
-    old, made = (
-        reference_primitive.Fields(*(_around(a[block], region) for a in (state.mass, state.u, state.v, state.theta)))
-        for state in (now, new)  # pyright: ignore[reportOptionalSubscript]  # theta is there
-    )
+    old, made = (_fields(state, block, region) for state in (now, new))
     exact = reference_primitive.advance(old, old, ground, simulation.setup.timestep)
     return [
         (_inside(before), _inside(found), _inside(expected))
         for before, found, expected in zip(old, made, exact, strict=True)
     ]
+
+
+def _fields(state: State, block: int, region: Region) -> reference_primitive.Fields:
+    assert state.theta is not None
+    mass, u, v, theta = (_around(a[block], region) for a in (state.mass, state.u, state.v, state.theta))
+    return reference_primitive.Fields(mass, u, v, theta)
 
 
 def _cosines(simulation: Simulation, block: int, region: Region) -> tuple[Floats, Floats]:

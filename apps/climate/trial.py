@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clustermark.apps.climate import cells_of
+from clustermark.apps.climate.build import longest_timestep
 from clustermark.apps.climate.cases import CASES, PrimitiveCase
 from clustermark.apps.climate.driver import Simulation
 from clustermark.apps.climate.layout import PRECISIONS
-from clustermark.apps.climate.build import longest_timestep
 from clustermark.apps.climate.setup import Setup
 from clustermark.apps.climate.stage_check import stage_error
 from clustermark.core.workload import Amount, Check, Trial

@@ -108,7 +108,7 @@ def test_a_balanced_flow_stays() -> None:
 
 
 def test_winds_come_out_as_they_went_in() -> None:
-    """Averages of the faces, turned to the true directions, against the wind of the case at the centres: second order."""
+    """Averages of the faces, turned to the true directions, against the wind of the case at the centres."""
     simulation = Simulation(setup_of("tc2", angle=0.8), None)
     east, north = simulation.gather("u_east"), simulation.gather("v_north")
     assert east is not None and north is not None
@@ -132,7 +132,9 @@ def test_an_unstable_step_ends_in_a_sentence_that_names_step_field_and_place() -
 
 
 def test_a_damping_that_would_blow_up_is_refused() -> None:
-    with pytest.raises(UsageError, match="damping.hours is 0.5, too strong for 4 steps of 600 s between two dampings"):
+    with pytest.raises(
+        UsageError, match=r"damping\.hours is 0\.5, too strong for 4 steps of 600 s between two dampings"
+    ):
         Simulation(setup_of("held_suarez", 5, damping_hours=0.5), None)
 
 

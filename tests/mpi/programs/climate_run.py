@@ -1,4 +1,4 @@
-"""Rank program: short climate runs with every cut of the panels for these ranks; rank 0 writes the fields they end with."""
+"""Rank program: short climate runs with every cut of the panels for these ranks; rank 0 writes their last fields."""
 
 from __future__ import annotations
 
