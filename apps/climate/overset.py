@@ -18,6 +18,8 @@ from clustermark.core.errors import UsageError
 Indices = npt.NDArray[np.int32]
 # Points of a stencil along a row and along a column.
 POINTS = 4
+# How far [cells] beyond a line of points a position on it may seem to lie.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -114,27 +116,27 @@ def stencil_at(grid: PanelGrid, place: str, longitude: Floats, latitude: Floats)
     UsageError : a stencil would need a point that the panel does not evolve
     """
     longitudes, latitudes = panel_points(grid, place)
-    x = (longitude - longitudes[0, 0]) / grid.spacing
-    y = (latitude - latitudes[0, 0]) / grid.spacing
-    column, row = np.floor(x), np.floor(y)
-    stencil = Stencil(
-        row.astype(np.int32) - 1, column.astype(np.int32) - 1, cubic_weights(y - row), cubic_weights(x - column)
-    )
-    _refuse_halo_donors(grid, place, stencil)
-    return stencil
-
-
-def _refuse_halo_donors(grid: PanelGrid, place: str, stencil: Stencil) -> None:
-    """UsageError where a stencil reaches beyond the evolved points of the panel."""
-    outside = (stencil.row < HALO) | (stencil.row + POINTS > HALO + grid.rows)
-    outside |= (stencil.column < HALO) | (stencil.column + POINTS > HALO + grid.columns)
+    row, row_fraction = _cells_of((latitude - latitudes[0, 0]) / grid.spacing, grid.rows)
+    column, column_fraction = _cells_of((longitude - longitudes[0, 0]) / grid.spacing, grid.columns)
+    outside = np.maximum(np.abs(row_fraction - 0.5), np.abs(column_fraction - 0.5)) > 0.5 + _ROUNDING
     if outside.any():
         first = np.flatnonzero(outside)[0]
         raise UsageError(
             f"{np.count_nonzero(outside)} interpolations at the {place} points of a panel of {grid.cells} cells per "
-            f"90° need points that it does not evolve (the first begins at row {stencil.row[first]}, column "
-            f"{stencil.column[first]}); use a finer resolution"
+            f"90° need points that it does not evolve (the first next to row {row[first]}, column {column[first]}); "
+            f"use a finer resolution"
         )
+    return Stencil(row - 1, column - 1, cubic_weights(row_fraction), cubic_weights(column_fraction))
+
+
+def _cells_of(position: Floats, evolved: int) -> tuple[Indices, Floats]:
+    """The padded point before each position, such that all four of a stencil are evolved, and the fraction from there.
+
+    A position on a line of points may be rounded to either side of it; at the last line that has a stencil only one
+    side will do, and the fraction is 0 or 1 to rounding.
+    """
+    cell = np.clip(np.floor(position), HALO + 1, HALO + evolved - POINTS + 1)
+    return cell.astype(np.int32), position - cell
 
 
 def halo_points(grid: PanelGrid, rings: int = 0) -> tuple[Indices, Indices]:

@@ -121,9 +121,16 @@ def test_a_stencil_off_by_one_is_caught() -> None:
     assert scalar_error(grid, shifted, 0) > 100 * scalar_error(grid, tables, 0)
 
 
-@given(cells=st.integers(12, 200))
-def test_donors_are_evolved_points_at_any_resolution(cells: int) -> None:
-    make_tables(PanelGrid(cells))
+@given(cells=st.integers(12, 200), rings=st.sampled_from([0, 2]))
+def test_donors_are_evolved_points_at_any_resolution(cells: int, rings: int) -> None:
+    """With 45 cells and two rings, points lie on the last line of donors and may be rounded to its wrong side."""
+    for number in (cells, 45):
+        grid = PanelGrid(number)
+        tables = make_tables(grid, rings)
+        winds = (tables.east.east, tables.east.north, tables.north.east, tables.north.north)
+        for stencil in (tables.scalar.stencil, *winds):
+            assert stencil.row.min() >= HALO and stencil.row.max() + 4 <= HALO + grid.rows
+            assert stencil.column.min() >= HALO and stencil.column.max() + 4 <= HALO + grid.columns
 
 
 def test_donors_beyond_the_evolved_points_are_refused() -> None:
