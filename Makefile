@@ -2,7 +2,7 @@
 # make test   set up and run every test
 # make check  format, lint, types, floors
 # make perf   speed benchmarks (quiet machine)
-# make validate   the long validation of molecular dynamics; writes docs/md-validation.md
+# make validate   the long validations (validate-md, validate-climate); writes docs/md-validation.md, docs/climate-validation.md
 # Each target does its own set-up in .venv; `make clean` removes it.
 # CUDA=0 leaves the CUDA compiler (some 200 MB, no GPU needed) out of a new .venv; its tests are then skipped by name.
 
@@ -14,7 +14,7 @@ CUDA ?= $(if $(filter Linux,$(shell uname -s)),1,0)
 TEST_EXTRAS := mpi,test,check$(if $(filter-out 0,$(CUDA)),$(shell echo ,cuda-test))
 TESTED := $(VENV)/.test$(if $(filter-out 0,$(CUDA)),-cuda)
 
-.PHONY: run test check perf validate format clean
+.PHONY: run test check perf validate validate-md validate-climate format clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
@@ -33,8 +33,13 @@ perf: $(TESTED) $(MPICH)/.run
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE CLUSTERMARK_OTHER_PYTHON=$(abspath $(MPICH))/bin/python \
 	  $(BIN)/python -m pytest tests/perf --benchmark-only -rs --benchmark-columns=median,iqr,rounds
 
-validate: $(VENV)/.run
+validate: validate-md validate-climate
+
+validate-md: $(VENV)/.run
 	$(BIN)/python tests/validate/md_validate.py
+
+validate-climate: $(VENV)/.run
+	$(BIN)/python tests/validate/climate_validate.py
 
 format: $(TESTED)
 	$(BIN)/ruff format .

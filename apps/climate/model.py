@@ -49,7 +49,7 @@ def make_model(setup: Setup) -> Model:
     case = case_of(setup)
     hours = setup.damping_hours
     if hours is None:
-        hours = case.damping_hours if isinstance(case, PrimitiveCase) else 0.0
+        hours = case.damping_hours
     # ∇⁴ applied explicitly every n steps takes 4nΔt/τ of the checkerboard away: below 2 it shrinks.
     longest = 0.5 * hours * SECONDS_PER_HOUR
     if 0 < longest < setup.timestep * setup.damping_every:

@@ -78,6 +78,7 @@ def _case(name: str, summary: str, perturbed: bool) -> ShallowCase:
         wind=_wind,
         bottom=uniform(0.0),
         coriolis=traditional_coriolis(WILLIAMSON),
+        damping_hours=1.5,
         exact=not perturbed,
     )
 
