@@ -28,6 +28,7 @@ from clustermark.devices.simd_types import (
     Mask,
     Vector,
     Width,
+    WidthType,
     native_width,
     operation,
     spread,
@@ -45,16 +46,21 @@ __all__ = [
     "magnitude",
     "mask_of",
     "native_width",
+    "ordered",
+    "prefetch",
     "select",
     "splat",
     "square_root",
     "store",
+    "store_first",
     "total",
     "zeros_like",
 ]
 
 # Sums may be reordered and a·b + c fused; NaN and infinity keep their meaning, so that `select` can hide them.
 ARITHMETIC = ("nsz", "arcp", "contract", "reassoc")
+# The same without reordering: a formula rounds alike in the body of an unrolled loop and in what is left over.
+ORDERED = ("nsz", "contract")
 
 
 def _as_vector(context: Any, builder: Any, value: Any, kind: types.Type, wanted: Vector) -> Any:
@@ -80,9 +86,19 @@ def lanes(typing_context: Any, width: Any) -> Any:
 
 
 @operation
+def ordered(typing_context: Any, width: Any) -> Any:
+    """The Width of vectors whose sums stay in the order of the formula; a·b + c may still be fused."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return context.get_dummy_value()
+
+    return WidthType(width.count, ordered=True)(width), generate
+
+
+@operation
 def load(typing_context: Any, array: Any, index: Any, width: Any) -> Any:
     """array[index : index + lanes] of a flat C-contiguous array as a vector; no bounds are checked."""
-    result = Vector(array.dtype, width.count)
+    result = Vector(array.dtype, width.count, width.ordered)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         position = context.cast(builder, arguments[1], signature.args[1], types.intp)
@@ -106,9 +122,34 @@ def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
 
 
 @operation
+def store_first(typing_context: Any, array: Any, index: Any, vector: Any, count: Any) -> Any:
+    """array[index : index + count] = the first lanes, all where count is larger; no bounds are checked."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind, number = vector_type(vector), ir.IntType(64)
+        position = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        pointer = _element_pointer(context, builder, array, arguments[0], position, kind)
+        wanted = context.cast(builder, arguments[3], signature.args[3], types.int64)
+        align = array.dtype.bitwidth // 8
+        whole = builder.icmp_signed(">=", wanted, ir.Constant(number, vector.count))
+        with builder.if_else(whole, likely=True) as (all_lanes, some_lanes):
+            with all_lanes:
+                builder.store(arguments[2], pointer, align=align)
+            with some_lanes:
+                lane = ir.Constant(ir.VectorType(number, vector.count), list(range(vector.count)))
+                mask = builder.icmp_signed("<", lane, spread(builder, wanted, vector.count))
+                name = f"llvm.masked.store.v{vector.count}f{vector.element.bitwidth}.p0"
+                choices = [arguments[2], pointer, ir.Constant(ir.IntType(32), align), mask]
+                _call(builder, name, ir.VoidType(), choices)
+        return context.get_dummy_value()
+
+    return types.void(array, index, vector, count), generate
+
+
+@operation
 def splat(typing_context: Any, scalar: Any, width: Any) -> Any:
     """The scalar in every lane."""
-    result = Vector(scalar, width.count)
+    result = Vector(scalar, width.count, width.ordered)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return spread(builder, arguments[0], width.count)
@@ -140,7 +181,7 @@ def _arithmetic(symbol: Any, instruction: str, integer_instruction: str = "") ->
             both = [_as_vector(context, builder, a, t, result) for a, t in zip(arguments, signature.args, strict=True)]
             if whole:
                 return getattr(builder, integer_instruction)(*both)
-            return getattr(builder, instruction)(*both, flags=ARITHMETIC)
+            return getattr(builder, instruction)(*both, flags=ORDERED if result.ordered else ARITHMETIC)
 
         return result(left, right), generate
 
@@ -264,6 +305,22 @@ def square_root(typing_context: Any, vector: Any) -> Any:
         return _call(builder, f"llvm.sqrt.v{vector.count}f{vector.element.bitwidth}", kind, list(arguments))
 
     return vector(vector), generate
+
+
+@operation
+def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
+    """Ask for the cache line of array[index] in the second cache; any index is allowed."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        position = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        pointer = _element_pointer(context, builder, array, arguments[0], position, ir.IntType(8))
+        number = ir.IntType(32)
+        # Read, near, data.
+        choices = [ir.Constant(number, 0), ir.Constant(number, 2), ir.Constant(number, 1)]
+        _call(builder, "llvm.prefetch.p0i8", ir.VoidType(), [pointer, *choices])
+        return context.get_dummy_value()
+
+    return types.void(array, index), generate
 
 
 @operation

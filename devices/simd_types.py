@@ -38,20 +38,22 @@ class Width:
 class WidthType(types.Type):
     """Numba's type of a Width."""
 
-    def __init__(self, count: int) -> None:
-        """One type per number of lanes."""
+    def __init__(self, count: int, ordered: bool = False) -> None:
+        """One type per number of lanes, and per what its vectors let the compiler do."""
         self.count = count
-        super().__init__(name=f"Width({count})")
+        self.ordered = ordered
+        super().__init__(name=f"Width({count}{', ordered' if ordered else ''})")
 
 
 class Vector(types.Type):
-    """Numba's type of a vector of `count` lanes of `element`."""
+    """Numba's type of a vector of `count` lanes of `element`, whose sums may be reordered unless it is `ordered`."""
 
-    def __init__(self, element: types.Type, count: int) -> None:
+    def __init__(self, element: types.Type, count: int, ordered: bool = False) -> None:
         """`element` is float32, float64, int32 or int64."""
         self.element = element
         self.count = count
-        super().__init__(name=f"Vector({element}, {count})")
+        self.ordered = ordered
+        super().__init__(name=f"Vector({element}, {count}{', ordered' if ordered else ''})")
 
 
 class Mask(types.Type):

@@ -13,7 +13,7 @@ import numpy as np
 
 from clustermark.apps.climate import physics_3d
 from clustermark.apps.climate.layout import MOST_LANES, Array
-from clustermark.devices.simd import lanes, load, store
+from clustermark.devices.simd import lanes, load, ordered, store, store_first
 
 # Rings of rows in the workspace: divergence and vorticity of the winds, their Laplacian, both of that, ∇²θ.
 DIVERGENCE, VORTICITY, U_LAPLACIAN, V_LAPLACIAN, DIVERGENCE_2, VORTICITY_2, THETA_LAPLACIAN = range(0, 14, 2)
@@ -107,8 +107,8 @@ def damped_row(
     """Winds less ν₄Δt times the Laplacian of their Laplacian."""
     for i in range(first, last, lanes(width)):
         along, across = _both(work, d, d_north, z, z_south, i, inverse_center, inverse_face, width)
-        store(u_new, here + i, damped(load(u, here + i, width), along, coefficient))
-        store(v_new, here + i, damped(load(v, here + i, width), across, coefficient))
+        store_first(u_new, here + i, damped(load(u, here + i, width), along, coefficient), last - i)
+        store_first(v_new, here + i, damped(load(v, here + i, width), across, coefficient), last - i)
 
 
 @_inline
@@ -139,7 +139,7 @@ def damped_theta_row(
     """θ less ν₄Δt times the Laplacian of its Laplacian."""
     for i in range(first, last, lanes(width)):
         twice = _scalar(work, south, here, north, i, along, upper, lower, width)
-        store(theta_new, at + i, damped(load(theta, at + i, width), twice, coefficient))
+        store_first(theta_new, at + i, damped(load(theta, at + i, width), twice, coefficient), last - i)
 
 
 @_row
@@ -179,13 +179,12 @@ def damp(
     first_row, last_row, first_column, last_column : region, in padded indices
     width : Width of the vectors
     work : make_work; threads may take as many chunks as it has
-    u_new, v_new, theta_new : out over the region; other arrays than the inputs. What is written behind the last column
-        is as in primitive_cpu.advance
+    u_new, v_new, theta_new : out over the region; other arrays than the inputs
     """
     chunks = work.shape[0]
     wide = pitch + 2 * MOST_LANES
-    size = lanes(width)
-    first, last = first_column, first_column + (last_column - first_column + size - 1) // size * size
+    exact = ordered(width)
+    first, last = first_column, last_column
     strength = coefficient * inverse_distance**4
     count = last_row - first_row
     for chunk in numba.prange(chunks):
@@ -199,17 +198,17 @@ def damp(
             begin += stop - row
             at = k * rows * pitch
             for j in range(row - WARM_UP, row):
-                _ahead(u, v, theta, cos_center, cos_face, at, pitch, j, first, last, width, space, wide)
+                _ahead(u, v, theta, cos_center, cos_face, at, pitch, j, first, last, exact, space, wide)
             for j in range(row, stop):
-                _ahead(u, v, theta, cos_center, cos_face, at, pitch, j, first, last, width, space, wide)
+                _ahead(u, v, theta, cos_center, cos_face, at, pitch, j, first, last, exact, space, wide)
                 here, cos = at + j * pitch, cos_center[j]
                 damped_row(
                     u, v, here, space, _ring(DIVERGENCE_2, j, wide), _ring(DIVERGENCE_2, j + 1, wide),
                     _ring(VORTICITY_2, j, wide), _ring(VORTICITY_2, j - 1, wide), 1.0 / cos, 1.0 / cos_face[j],
-                    strength, u_new, v_new, first, last, width,
+                    strength, u_new, v_new, first, last, exact,
                 )  # fmt: skip
                 damped_theta_row(
                     theta, here, space, _theta_ring(j - 1, wide), _theta_ring(j, wide), _theta_ring(j + 1, wide),
                     1.0 / (cos * cos), cos_face[j] / cos, cos_face[j - 1] / cos, strength, theta_new, first, last,
-                    width,
+                    exact,
                 )  # fmt: skip

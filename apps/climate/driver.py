@@ -23,6 +23,7 @@ from clustermark.apps.climate.metric import Metric, make_metric
 from clustermark.apps.climate.model import Model, make_model
 from clustermark.apps.climate.overset import make_tables
 from clustermark.apps.climate.primitive_core import PrimitiveCore
+from clustermark.apps.climate.primitive_cpu import REACH
 from clustermark.apps.climate.routes import make_routes
 from clustermark.apps.climate.setup import Setup
 from clustermark.apps.climate.shallow_core import ShallowCore
@@ -280,7 +281,7 @@ def _make_exchanges(
 ) -> dict[int, Exchange]:
     """The exchange of each state, by its identity; they share their tables, which blend so many rings."""
     tables = make_tables(domain.grid, rings)
-    routes = make_routes(domain, tables)
+    routes = make_routes(domain, tables, REACH)
     found = {}
     for state in states:
         scalars = [array for array in (state.mass, state.theta, state.tracer) if array is not None]
@@ -294,14 +295,13 @@ def _parts(domain: Domain) -> tuple[Region, Region | None, tuple[Region, ...]]:
     top, left = HALO, HALO
     bottom, right = HALO + block.rows, HALO + block.columns
     whole = Region(top, bottom, left, right)
-    if min(block.rows, block.columns) <= 2 * HALO:
+    if min(block.rows, block.columns) <= 2 * REACH:
         return whole, None, ()
-    inner = Region(top + HALO, bottom - HALO, left + HALO, right - HALO)
-    # The strip at the right comes last: vectors of the others may write behind their end.
+    inner = Region(top + REACH, bottom - REACH, left + REACH, right - REACH)
     strips = (
-        Region(top, top + HALO, left, right),
-        Region(bottom - HALO, bottom, left, right),
-        Region(top + HALO, bottom - HALO, left, left + HALO),
-        Region(top + HALO, bottom - HALO, right - HALO, right),
+        Region(top, top + REACH, left, right),
+        Region(bottom - REACH, bottom, left, right),
+        Region(top + REACH, bottom - REACH, left, left + REACH),
+        Region(top + REACH, bottom - REACH, right - REACH, right),
     )
     return whole, inner, strips

@@ -11,7 +11,7 @@ import numpy as np
 from clustermark.apps.climate import physics_3d
 from clustermark.apps.climate.forcing import BOUNDARY, FRICTION, INVERSE_EXNER, LOG_SIGMA
 from clustermark.apps.climate.layout import MOST_LANES, Array
-from clustermark.devices.simd import lanes, load, select, store
+from clustermark.devices.simd import lanes, load, ordered, select, store_first
 
 # Rows of the workspace: ln(p_s/p₀); 200 K/(p_s/p₀)^κ; 315 K − ΔT_y sin²φ; Δθ_z cos²φ; cos⁴φ.
 LOG, COLD, BASE, SLOPE, FOURTH, WORK_ROWS = range(6)
@@ -54,14 +54,14 @@ def relax_row(theta, here, work, wide, log_sigma, inverse_exner, rate, more, fir
         cold = load(work, COLD * wide + i, width) * inverse_exner
         target = select(warm < cold, cold, warm)
         speed = load(work, FOURTH * wide + i, width) * more + rate
-        store(theta, here + i, relaxed(load(theta, here + i, width), target, speed, 1.0))
+        store_first(theta, here + i, relaxed(load(theta, here + i, width), target, speed, 1.0), last - i)
 
 
 @_row
 def slow_row(wind, here, factor, first, last, width):
     """Rayleigh friction: a wind times 1/(1 + Δt·k_v)."""
     for i in range(first, last, lanes(width)):
-        store(wind, here + i, load(wind, here + i, width) * factor)
+        store_first(wind, here + i, load(wind, here + i, width) * factor, last - i)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", parallel=True)
@@ -84,14 +84,14 @@ def force(
     kappa, reference_pressure : κ, p₀ [Pa]
     step : Δt [s]
     rows, pitch : padded rows of the block; elements from one row to the next
-    first_row, last_row, first_column, last_column : all evolved cells, in padded indices; what stands up to a vector
-        less one behind the last column is spoilt
+    first_row, last_row, first_column, last_column : region, in padded indices
     width : Width of the vectors
     work : make_work; threads may take as many chunks of rows as it has
     """
     warmest, coldest, meridional, vertical, slow, fast = constants
     levels, chunks = table.shape[1], work.shape[0]
     wide = pitch + 2 * MOST_LANES
+    exact = ordered(width)
     for chunk in numba.prange(chunks):
         c = np.int64(chunk)
         space = work[c]
@@ -103,8 +103,8 @@ def force(
             for k in range(levels):
                 here = k * rows * pitch + line
                 relax_row(theta, here, space, wide, table[LOG_SIGMA, k], table[INVERSE_EXNER, k], step * slow,
-                          step * (fast - slow) * table[BOUNDARY, k], first_column, last_column, width)  # fmt: skip
+                          step * (fast - slow) * table[BOUNDARY, k], first_column, last_column, exact)  # fmt: skip
                 if table[FRICTION, k] > 0.0:
                     factor = 1.0 / (1.0 + step * table[FRICTION, k])
-                    slow_row(u, here, factor, first_column, last_column, width)
-                    slow_row(v, here, factor, first_column, last_column, width)
+                    slow_row(u, here, factor, first_column, last_column, exact)
+                    slow_row(v, here, factor, first_column, last_column, exact)

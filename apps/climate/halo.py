@@ -36,6 +36,8 @@ from clustermark.devices.simd import Width
 _COPY_TAG = 21
 _POINT_TAG = 22
 Donors = tuple[Array, Array, Array]
+# Points that are interpolated together: their weights and donors stay in a cache from one level to the next.
+_PIECE = 64
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class Exchange:
         vectors: Sequence[tuple[Array, Array]] = (),
         routes: Routes | None = None,
         threads: int = 1,
+        depth: int = HALO,
     ) -> None:
         """Messages and tables of these arrays, which stay the caller's.
 
@@ -101,9 +104,10 @@ class Exchange:
         scalars : (blocks, [levels,] rows, pitch) at cell centres, float32 or float64
         vectors : u on east faces and v on north faces, both alike
         routes : of `make_routes`, to be shared by exchanges of the same domain
-        threads : more than one shares levels among numba's threads
+        threads : more than one shares points among numba's threads
+        depth : cells of the halo that are filled, 2 or 3; not looked at where routes are given
         """
-        self.routes = routes or make_routes(domain, tables)
+        self.routes = routes or make_routes(domain, tables, depth)
         self.fields = [_field("center", array) for array in scalars]
         for u, v in vectors:
             self.fields += [_field("east", u), _field("north", v)]
@@ -111,7 +115,7 @@ class Exchange:
         self._width = Width(4)
         self._prepare_copies(domain, comm)
         self._prepare_points(domain, tables, comm)
-        self._donors = [self._donors_of(number, tables) for number in range(len(self.fields))]
+        self._evaluated = [self._evaluation(number, tables) for number in range(len(self.fields))]
 
     @property
     def bytes_sent(self) -> int:
@@ -131,7 +135,7 @@ class Exchange:
             self._send_points()
 
     def finish(self) -> None:
-        """Fill every halo point."""
+        """Fill every halo point that `depth` asks for."""
         if self._cut:
             self._copies.wait_received()
             for field, copy, buffer in zip(self.fields, self._copies_in, self._copies.buffers, strict=True):
@@ -150,16 +154,15 @@ class Exchange:
         self._points.wait_sent()
 
     def _send_points(self) -> None:
-        scalar = interpolate_scalar if self.threads == 1 else interpolate_scalar_in_threads
-        wind = interpolate_wind if self.threads == 1 else interpolate_wind_in_threads
+        scalar: Any = interpolate_scalar if self.threads == 1 else interpolate_scalar_in_threads
+        wind: Any = interpolate_wind if self.threads == 1 else interpolate_wind_in_threads
         for number, field in enumerate(self.fields):
-            table, buffer, donors = self._points_out[number].table, self._points.buffers[number], self._donors[number]
-            size = field.pitch, field.plane, field.levels, self._width, buffer
+            size = field.pitch, field.plane, field.levels, self._width, self._points.buffers[number]
             if field.kind == "center":
-                scalar(field.flat, table, donors[0], *size)
-            else:
-                u, v = (self.fields[number + k].flat for k in ((0, 1) if field.kind == "east" else (-1, 0)))
-                wind(u, v, table, donors[0], donors[1], *size)
+                scalar(field.flat, *self._evaluated[number], *size)
+            elif field.kind == "east":
+                v = self.fields[number + 1].flat
+                wind(field.flat, v, self._evaluated[number], self._evaluated[number + 1], *size)
         self._points.send()
 
     def _prepare_copies(self, domain: Domain, comm: Any) -> None:
@@ -194,15 +197,17 @@ class Exchange:
             for field, got in zip(self.fields, self._points_in, strict=True)
         ]
 
-    def _donors_of(self, number: int, tables: OversetTables) -> tuple[Donors, ...]:
-        """Places and weights of the stencils that this rank evaluates for a field."""
-        field, points = self.fields[number], self._points_out[number].points
+    def _evaluation(self, number: int, tables: OversetTables) -> tuple[Any, ...]:
+        """Segments, and places and weights of the stencils, that this rank evaluates for a field."""
+        field, out = self.fields[number], self._points_out[number]
+        table = _in_pieces(out.table)
         if field.kind == "center":
-            return (_donors(field, points, tables.scalar.stencil, None),)
+            return table, _donors(field, out.points, tables.scalar.stencil, None)
         wind = tables.east if field.kind == "east" else tables.north
         return (
-            _donors(field, points, wind.east, wind.from_east),
-            _donors(field, points, wind.north, wind.from_north),
+            table,
+            _donors(field, out.points, wind.east, wind.from_east),
+            _donors(field, out.points, wind.north, wind.from_north),
         )
 
 
@@ -236,6 +241,16 @@ def _evolved_points(domain: Domain, donors: ScalarDonors | VectorDonors, points:
     grid = domain.grid
     own = (rows >= HALO) & (rows < HALO + grid.rows) & (columns >= HALO) & (columns < HALO + grid.columns)
     return own if own.any() else None
+
+
+def _in_pieces(table: Array) -> Array:
+    """Segments cut into pieces of at most _PIECE points."""
+    pieces = [
+        (start, min(start + _PIECE, last), spot + start - first, stride)
+        for first, last, spot, stride in table
+        for start in range(first, last, _PIECE)
+    ]
+    return np.array(pieces, np.int64).reshape(-1, 4)
 
 
 def _donors(field: _Field, points: Points, stencil: Stencil, turn: Array | None) -> Donors:

@@ -103,12 +103,11 @@ def four_rows(field, place, pitch, weights, width):
 
 
 @numba.njit(nogil=True, error_model="numpy")
-def _scalar_tile(tile, field, segments, donors, pitch, plane, levels, width, buffer):
-    """`interpolate_scalar` for TILE levels."""
-    first_level = tile * TILE
-    last_level = min(first_level + TILE, levels)
-    for s in range(segments.shape[0]):
-        first, last, spot, stride = segments[s, 0], segments[s, 1], segments[s, 2], segments[s, 3]
+def _scalar_piece(field, segment, donors, pitch, plane, levels, width, buffer):
+    """`interpolate_scalar` for the points of one segment."""
+    first, last, spot, stride = segment[0], segment[1], segment[2], segment[3]
+    for first_level in range(0, levels, TILE):
+        last_level = min(first_level + TILE, levels)
         for n in range(first, last):
             rows, along = row_weights_of(donors, n, width), load(donors[2], 4 * n, width)
             place = element(donors[0], n)
@@ -118,12 +117,11 @@ def _scalar_tile(tile, field, segments, donors, pitch, plane, levels, width, buf
 
 
 @numba.njit(nogil=True, error_model="numpy")
-def _wind_tile(tile, u, v, segments, east, north, pitch, plane, levels, width, buffer):
-    """`interpolate_wind` for TILE levels."""
-    first_level = tile * TILE
-    last_level = min(first_level + TILE, levels)
-    for s in range(segments.shape[0]):
-        first, last, spot, stride = segments[s, 0], segments[s, 1], segments[s, 2], segments[s, 3]
+def _wind_piece(u, v, segment, east, north, pitch, plane, levels, width, buffer):
+    """`interpolate_wind` for the points of one segment and one component."""
+    first, last, spot, stride = segment[0], segment[1], segment[2], segment[3]
+    for first_level in range(0, levels, TILE):
+        last_level = min(first_level + TILE, levels)
         for n in range(first, last):
             rows_u, along_u = row_weights_of(east, n, width), load(east[2], 4 * n, width)
             rows_v, along_v = row_weights_of(north, n, width), load(north[2], 4 * n, width)
@@ -142,36 +140,48 @@ def interpolate_scalar(field, segments, donors, pitch, plane, levels, width, buf
     Parameters
     ----------
     field, buffer : flat, same dtype
-    segments : (s, 4) int64: first and last point (exclusive), spot, stride
+    segments : (s, 4) int64: first and last point (exclusive), spot, stride; short ones keep their weights in a cache
     donors : places (n,) int64, lower left of the stencils at level 0; weights r and c (4n,) in the field's dtype
     width : Width(4)
     """
-    for tile in range((levels + TILE - 1) // TILE):
-        _scalar_tile(tile, field, segments, donors, pitch, plane, levels, width, buffer)
+    for s in range(segments.shape[0]):
+        _scalar_piece(field, segments[s], donors, pitch, plane, levels, width, buffer)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", parallel=True)
 def interpolate_scalar_in_threads(field, segments, donors, pitch, plane, levels, width, buffer):
-    """`interpolate_scalar`, levels shared among threads: the same bits."""
-    for tile in numba.prange((levels + TILE - 1) // TILE):
-        _scalar_tile(tile, field, segments, donors, pitch, plane, levels, width, buffer)
+    """`interpolate_scalar`, segments shared among threads: the same bits."""
+    for s in numba.prange(segments.shape[0]):
+        _scalar_piece(field, segments[s], donors, pitch, plane, levels, width, buffer)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def interpolate_wind(u, v, segments, east, north, pitch, plane, levels, width, buffer):
-    """One component of the turned wind, as `interpolate_scalar`: the stencil of u plus that of v.
+def interpolate_wind(u, v, u_points, v_points, pitch, plane, levels, width, buffer):
+    """Both components of the turned wind, as `interpolate_scalar`: the stencil of u plus that of v.
 
     Parameters
     ----------
     u, v, buffer : flat, same dtype
-    east, north : donors of u and of v as in `interpolate_scalar`; the weights c hold the rotation
+    u_points, v_points : (segments, donors among east faces, donors among north faces) of the points on east and on
+        north faces, each as in `interpolate_scalar`; the weights c hold the rotation
     """
-    for tile in range((levels + TILE - 1) // TILE):
-        _wind_tile(tile, u, v, segments, east, north, pitch, plane, levels, width, buffer)
+    u_segments, u_east, u_north = u_points
+    v_segments, v_east, v_north = v_points
+    # Segment by segment, because the donors of both components are mostly the same.
+    for s in range(max(u_segments.shape[0], v_segments.shape[0])):
+        if s < u_segments.shape[0]:
+            _wind_piece(u, v, u_segments[s], u_east, u_north, pitch, plane, levels, width, buffer)
+        if s < v_segments.shape[0]:
+            _wind_piece(u, v, v_segments[s], v_east, v_north, pitch, plane, levels, width, buffer)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", parallel=True)
-def interpolate_wind_in_threads(u, v, segments, east, north, pitch, plane, levels, width, buffer):
-    """`interpolate_wind`, levels shared among threads: the same bits."""
-    for tile in numba.prange((levels + TILE - 1) // TILE):
-        _wind_tile(tile, u, v, segments, east, north, pitch, plane, levels, width, buffer)
+def interpolate_wind_in_threads(u, v, u_points, v_points, pitch, plane, levels, width, buffer):
+    """`interpolate_wind`, segments shared among threads: the same bits."""
+    u_segments, u_east, u_north = u_points
+    v_segments, v_east, v_north = v_points
+    for s in numba.prange(max(u_segments.shape[0], v_segments.shape[0])):
+        if s < u_segments.shape[0]:
+            _wind_piece(u, v, u_segments[s], u_east, u_north, pitch, plane, levels, width, buffer)
+        if s < v_segments.shape[0]:
+            _wind_piece(u, v, v_segments[s], v_east, v_north, pitch, plane, levels, width, buffer)

@@ -61,7 +61,7 @@ class PrimitiveCore:
             self._terms[block],
         )
         primitive_cpu.advance(
-            *_flat(now, block),
+            *_flat(now, block)[1:],
             *_flat(start, block),
             self.ground[block].reshape(-1),
             self.coriolis[block].reshape(-1),
@@ -75,7 +75,7 @@ class PrimitiveCore:
             self._pitch,
             *corners,
             self._width,
-            *self._work,
+            self._work,
             *_flat(new, block),
         )
 

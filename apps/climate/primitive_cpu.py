@@ -12,52 +12,53 @@ from typing import Any
 import numba
 import numpy as np
 
-from clustermark.apps.climate.layout import MOST_LANES, Array, Floats
+from clustermark.apps.climate.layout import MOST_LANES, Array
+from clustermark.apps.climate.memory import aligned_zeros
 from clustermark.apps.climate.primitive_rows_cpu import (
-    column_flux_row,
     copy_row,
+    fetch_row,
     flux_and_vorticity_row,
     hydrostatic_row,
     layer_row,
     mass_row,
-    sum_row,
     theta_flux_row,
     theta_row,
-    wind_row,
+    winds_row,
     zero_row,
 )
 from clustermark.apps.climate.surface_cpu import (
     CORNER,
-    EAST_EXNER,
     EAST_MASS,
-    EAST_WEIGHT,
     EXNER,
-    NORTH_EXNER,
     NORTH_MASS,
-    NORTH_WEIGHT,
 )
 from clustermark.apps.climate.vertical import EXNER as LEVEL_EXNER
 from clustermark.apps.climate.vertical import HYDROSTATIC, INVERSE_THICKNESS, LOWER_INTERFACE, THICKNESS
-from clustermark.devices.simd import lanes
+from clustermark.devices.simd import lanes, ordered
 
 # Cells beyond a region whose values a stage reads.
 REACH = 2
 # Rows of the workspace: single ones, then rings of two rows per level.
 (
-    TOTAL, EAST_SUM, NORTH_SUM, HEIGHT, EAST, NORTH, EAST_PAIR, NORTH_PAIR,
-    U_ABOVE, V_ABOVE, THETA_ABOVE, THETA_EAST, CHANGE, INVERSE, SINGLE,
-) = range(15)  # fmt: skip
+    TOTAL, HEIGHT, EAST, NORTH, EAST_PAIR, NORTH_PAIR, U_ABOVE, V_ABOVE, THETA_ABOVE, THETA_EAST, CHANGE, INVERSE,
+    SINGLE,
+) = range(13)  # fmt: skip
 VERTICAL, ENERGY, VORTICITY, THETA_NORTH, RINGS = range(5)
-# Rows of the float64 workspace: column fluxes through east faces, and through north faces of two rows.
-COLUMN_EAST, COLUMN_NORTH, COLUMNS = 0, 1, 3
+# Rows of all levels that a strip of columns has in use at a time, rings and fields, and the bytes that they may take.
+ROWS_IN_USE, STRIP_BYTES = 20, 300_000
 _inline: Any = numba.njit(nogil=True, error_model="numpy", forceinline=True)
 _row: Any = numba.njit(nogil=True, error_model="numpy")
 
 
-def make_work(chunks: int, levels: int, pitch: int, dtype: str) -> tuple[Array, Floats]:
-    """Workspace of `advance`: (chunks, elements) of the fields' dtype, and (chunks, elements) float64."""
-    wide = pitch + 2 * MOST_LANES
-    return np.zeros((chunks, (SINGLE + 2 * RINGS * levels) * wide), dtype), np.zeros((chunks, COLUMNS * wide))
+def make_work(chunks: int, levels: int, pitch: int, dtype: str) -> Array:
+    """Workspace of `advance`: (chunks, elements) of the fields' dtype."""
+    return aligned_zeros((chunks, (SINGLE + 2 * RINGS * levels) * (pitch + 2 * MOST_LANES)), dtype)
+
+
+@_inline
+def _strip(levels, size, lane_count):
+    """Vectors across the strips that are swept one after the other, so that one stays in the second cache."""
+    return max(2, STRIP_BYTES // (ROWS_IN_USE * levels * size * lane_count))
 
 
 @_row
@@ -69,20 +70,19 @@ def _ring(kind, row, k, levels, wide):
 @_row
 def _diagnose(u, v, theta, geopotential, terms, cos_center, cos_face, table, scale, rows, pitch, j, first, last, width,
               work, wide):  # fmt: skip
-    """W, Φ + K of row j at all levels, and Σ uΔσ, Σ vΔσ."""
+    """W and Φ + K of row j at all levels."""
     levels = table.shape[1]
     plane = rows * pitch
     here, south = j * pitch, (j - 1) * pitch
-    for single in range(TOTAL, HEIGHT):
-        zero_row(work, single * wide, first, last, width)
+    zero_row(work, TOTAL * wide, first, last, width)
     factor, quarter = scale / cos_center[j], 0.25
     north_quarter, south_quarter = quarter * cos_face[j] / cos_center[j], quarter * cos_face[j - 1] / cos_center[j]
     for k in range(levels):
         layer_row(
             u, v, k * plane + here, k * plane + south, terms, EAST_MASS * plane + here, NORTH_MASS * plane + here,
-            NORTH_MASS * plane + south, work, TOTAL * wide, EAST_SUM * wide, NORTH_SUM * wide,
-            _ring(VERTICAL, j, k, levels, wide), _ring(ENERGY, j, k, levels, wide), table[THICKNESS, k],
-            factor * table[THICKNESS, k], quarter, north_quarter, south_quarter, first, last, width,
+            NORTH_MASS * plane + south, work, TOTAL * wide, _ring(VERTICAL, j, k, levels, wide),
+            _ring(ENERGY, j, k, levels, wide), factor * table[THICKNESS, k], quarter, north_quarter, south_quarter,
+            first, last, width,
         )  # fmt: skip
     copy_row(geopotential, here, work, HEIGHT * wide, first, last, width)
     for down in range(levels):
@@ -121,31 +121,19 @@ def _theta_north(theta, rows, pitch, j, k, levels, first, last, width, work, wid
 
 
 @_row
-def _begin(u, v, theta, mass, coriolis, terms, cos_center, cos_face, table, scale, rows, pitch, j, first, last, width,
-           work, sums, wide):  # fmt: skip
-    """What the row before the first leaves to it: q and fluxes through its north faces."""
-    levels = table.shape[1]
-    zero_row(work, NORTH_SUM * wide, first, last, width)
+def _begin(u, v, theta, coriolis, terms, cos_center, cos_face, scale, rows, pitch, j, levels, first, last, width, work,
+           wide):  # fmt: skip
+    """What the row before the first leaves to it: q and fluxes of θ at its north faces."""
     for k in range(levels):
         _fluxes(u, v, coriolis, terms, cos_center, cos_face, scale, rows, pitch, j, k, levels, first - 1, last + 1,
                 width, work, wide)  # fmt: skip
         _theta_north(theta, rows, pitch, j, k, levels, first, last, width, work, wide)
-        sum_row(v, (k * rows + j) * pitch, work, NORTH_SUM * wide, table[THICKNESS, k], first, last, width)
-    column_flux_row(mass, j * pitch, (j + 1) * pitch, work, NORTH_SUM * wide, sums, (COLUMN_NORTH + (j & 1)) * wide,
-                    0.5 * cos_face[j], first, last, width)  # fmt: skip
 
 
 @_row
-def _mass(mass, mass_0, cos_center, cos_face, scale, step, pitch, j, first, last, width, work, sums, wide, mass_new):
-    """p_s of row j after the stage."""
-    here = j * pitch
-    north, south = (COLUMN_NORTH + (j & 1)) * wide, (COLUMN_NORTH + (~j & 1)) * wide
-    column_flux_row(mass, here, here + 1, work, EAST_SUM * wide, sums, COLUMN_EAST * wide, 0.5, first - 1, last, width)
-    column_flux_row(
-        mass, here, here + pitch, work, NORTH_SUM * wide, sums, north, 0.5 * cos_face[j], first, last, width
-    )
-    mass_row(mass_0, here, sums, COLUMN_EAST * wide, north, south, step * scale / cos_center[j], work, CHANGE * wide,
-             INVERSE * wide, mass_new, first, last, width)  # fmt: skip
+def _mass(mass_0, step, pitch, j, first, last, width, work, wide, mass_new):
+    """p_s of row j after the stage, and no vertical fluxes at the top."""
+    mass_row(mass_0, j * pitch, work, TOTAL * wide, step, CHANGE * wide, INVERSE * wide, mass_new, first, last, width)
     for single in (U_ABOVE, V_ABOVE, THETA_ABOVE):
         zero_row(work, single * wide, first, last, width)
 
@@ -159,19 +147,14 @@ def _winds(u, v, theta, u_0, v_0, terms, cos_center, table, scale, step, rows, p
     line = j * pitch
     here = k * plane + line
     below = min(k + 1, levels - 1) * plane + line
-    w, w_north = _ring(VERTICAL, j, k, levels, wide), _ring(VERTICAL, j + 1, k, levels, wide)
-    e, e_north = _ring(ENERGY, j, k, levels, wide), _ring(ENERGY, j + 1, k, levels, wide)
-    q, q_south = _ring(VORTICITY, j, k, levels, wide), _ring(VORTICITY, j - 1, k, levels, wide)
-    turn, pull, weight = 0.125 * step, scale * step, step * table[INVERSE_THICKNESS, k]
-    wind_row(
-        u_0, here, u, here, below, theta, here + 1, terms, EAST_EXNER * plane + line, EAST_WEIGHT * plane + line, work,
-        q, q_south, NORTH_PAIR * wide, NORTH_PAIR * wide + 1, w, w + 1, e, e + 1, U_ABOVE * wide,
-        turn / cos_center[j], table[LEVEL_EXNER, k], pull / cos_center[j], weight, u_new, first, last, width,
-    )  # fmt: skip
-    wind_row(
-        v_0, here, v, here, below, theta, here + pitch, terms, NORTH_EXNER * plane + line, NORTH_WEIGHT * plane + line,
-        work, q, q - 1, EAST_PAIR * wide, EAST_PAIR * wide - 1, w, w_north, e, e_north, V_ABOVE * wide,
-        -turn, table[LEVEL_EXNER, k], pull, weight, v_new, first, last, width,
+    turn, pull = 0.125 * step, scale * step
+    winds_row(
+        u_0, v_0, u, v, theta, here, here + pitch, below, terms, line, plane, work,
+        _ring(VORTICITY, j, k, levels, wide), _ring(VORTICITY, j - 1, k, levels, wide), NORTH_PAIR * wide,
+        EAST_PAIR * wide, _ring(VERTICAL, j, k, levels, wide), _ring(VERTICAL, j + 1, k, levels, wide),
+        _ring(ENERGY, j, k, levels, wide), _ring(ENERGY, j + 1, k, levels, wide), U_ABOVE * wide, V_ABOVE * wide,
+        turn / cos_center[j], -turn, pull / cos_center[j], pull, table[LEVEL_EXNER, k],
+        step * table[INVERSE_THICKNESS, k], u_new, v_new, first, last, width,
     )  # fmt: skip
 
 
@@ -194,22 +177,59 @@ def _theta(
     )  # fmt: skip
 
 
+@_inline
+def _fetch(u, v, theta, u_0, v_0, theta_0, u_new, v_new, theta_new, rows, pitch, j, k, first, last):
+    """What row j + 1 will read for the first time, and what it will write."""
+    here = (k * rows + j) * pitch
+    for field in (u, v):
+        fetch_row(field, here + 2 * pitch, first, last)
+    fetch_row(theta, here + 3 * pitch, first, last)
+    for field in (u_0, v_0, theta_0, u_new, v_new, theta_new):
+        fetch_row(field, here + pitch, first, last)
+
+
+@_row
+def _sweep(
+    mass_0, u, v, theta, u_0, v_0, theta_0, geopotential, coriolis, terms, cos_center, cos_face, table, scale, step,
+    rows, pitch, begin, end, first, last, width, work, mass_new, u_new, v_new, theta_new
+):  # fmt: skip
+    """Rows `begin` to `end` of a strip of columns."""
+    levels = table.shape[1]
+    wide = pitch + 2 * MOST_LANES
+    _begin(u, v, theta, coriolis, terms, cos_center, cos_face, scale, rows, pitch, begin - 1, levels, first, last,
+           width, work, wide)  # fmt: skip
+    _diagnose(u, v, theta, geopotential, terms, cos_center, cos_face, table, scale, rows, pitch, begin, first - 1,
+              last + 1, width, work, wide)  # fmt: skip
+    for j in range(begin, end):
+        _mass(mass_0, step, pitch, j, first, last, width, work, wide, mass_new)
+        _diagnose(u, v, theta, geopotential, terms, cos_center, cos_face, table, scale, rows, pitch, j + 1, first - 1,
+                  last + 1, width, work, wide)  # fmt: skip
+        for k in range(levels):
+            _fetch(u, v, theta, u_0, v_0, theta_0, u_new, v_new, theta_new, rows, pitch, j, k, first, last)
+            _fluxes(u, v, coriolis, terms, cos_center, cos_face, scale, rows, pitch, j, k, levels, first - 1, last + 1,
+                    width, work, wide)  # fmt: skip
+            _winds(u, v, theta, u_0, v_0, terms, cos_center, table, scale, step, rows, pitch, j, k, first, last, width,
+                   work, wide, u_new, v_new)  # fmt: skip
+            _theta(theta, theta_0, cos_center, table, scale, step, rows, pitch, j, k, first, last, width, work, wide,
+                   theta_new)  # fmt: skip
+
+
 @numba.njit(nogil=True, cache=True, error_model="numpy", parallel=True)
 def advance(
-    mass, u, v, theta, mass_0, u_0, v_0, theta_0, geopotential, coriolis, terms, cos_center, cos_face, table,
-    inverse_distance, step, rows, pitch, first_row, last_row, first_column, last_column, width, work, sums,
-    mass_new, u_new, v_new, theta_new,
+    u, v, theta, mass_0, u_0, v_0, theta_0, geopotential, coriolis, terms, cos_center, cos_face, table,
+    inverse_distance, step, rows, pitch, first_row, last_row, first_column, last_column, width, work,
+    mass_new, u_new, v_new, theta_new
 ):  # fmt: skip
     """X_new = X₀ + Δt·F(X): one stage of the primitive equations of a block (eqs. 1 to 9 of docs/climate.md).
 
     Parameters
     ----------
-    mass, u, v, theta : X, valid REACH cells beyond the region: (rows·pitch,) float64 surface pressure [Pa];
-        (levels·rows·pitch,) winds [m/s] and potential temperature [K]
-    mass_0, u_0, v_0, theta_0 : X₀; may be X
+    u, v, theta : X, valid REACH cells beyond the region: (levels·rows·pitch,) winds [m/s], potential temperature [K];
+        surface pressure is in `terms`
+    mass_0, u_0, v_0, theta_0 : X₀, may be X; mass_0 (rows·pitch,) float64 surface pressure [Pa]
     geopotential : (rows·pitch,) Φ of the ground in the precision of the fields [m²/s²]
     coriolis : (rows·pitch,) f at corners in the precision of the fields [1/s]
-    terms : surface_cpu.surface_terms of `mass` over the same region
+    terms : surface_cpu.surface_terms of the surface pressure of X, over the same region
     cos_center, cos_face : (rows,) float64 cosφ at cells and at north faces
     table : vertical.level_table
     inverse_distance : 1/(a Δ) [1/m]
@@ -217,34 +237,23 @@ def advance(
     rows, pitch : padded rows of the block; elements from one row to the next
     first_row, last_row, first_column, last_column : region, in padded indices
     width : Width of the vectors
-    work, sums : make_work; threads may take as many chunks of rows as they have rows
-    mass_new, u_new, v_new, theta_new : X_new, out over the region; other arrays than X and X₀. Up to a vector less one
-        behind the last column is written too: with what belongs there where X and `terms` are valid two cells beyond,
-        with anything elsewhere
+    work : make_work; threads may take as many chunks of rows as they have rows
+    mass_new, u_new, v_new, theta_new : X_new, out over the region; other arrays than X and X₀
     """
-    levels, chunks = table.shape[1], work.shape[0]
-    wide = pitch + 2 * MOST_LANES
-    size = lanes(width)
-    first, last = first_column, first_column + (last_column - first_column + size - 1) // size * size
+    chunks, size = work.shape[0], lanes(width)
+    exact = ordered(width)
+    vectors = (last_column - first_column + size - 1) // size
+    strips = 1 + (vectors - 1) // _strip(table.shape[1], u.itemsize, size)
     for chunk in numba.prange(chunks):
         c = np.int64(chunk)
         begin = first_row + (last_row - first_row) * c // chunks
         end = first_row + (last_row - first_row) * (c + 1) // chunks
-        space, columns = work[c], sums[c]
         if begin < end:
-            _begin(u, v, theta, mass, coriolis, terms, cos_center, cos_face, table, inverse_distance, rows, pitch,
-                   begin - 1, first, last, width, space, columns, wide)  # fmt: skip
-            _diagnose(u, v, theta, geopotential, terms, cos_center, cos_face, table, inverse_distance, rows, pitch,
-                      begin, first - 1, last + 1, width, space, wide)  # fmt: skip
-        for j in range(begin, end):
-            _mass(mass, mass_0, cos_center, cos_face, inverse_distance, step, pitch, j, first, last, width, space,
-                  columns, wide, mass_new)  # fmt: skip
-            _diagnose(u, v, theta, geopotential, terms, cos_center, cos_face, table, inverse_distance, rows, pitch,
-                      j + 1, first - 1, last + 1, width, space, wide)  # fmt: skip
-            for k in range(levels):
-                _fluxes(u, v, coriolis, terms, cos_center, cos_face, inverse_distance, rows, pitch, j, k, levels,
-                        first - 1, last + 1, width, space, wide)  # fmt: skip
-                _winds(u, v, theta, u_0, v_0, terms, cos_center, table, inverse_distance, step, rows, pitch, j, k,
-                       first, last, width, space, wide, u_new, v_new)  # fmt: skip
-                _theta(theta, theta_0, cos_center, table, inverse_distance, step, rows, pitch, j, k, first, last,
-                       width, space, wide, theta_new)  # fmt: skip
+            for s in range(strips):
+                first = first_column + vectors * s // strips * size
+                last = min(last_column, first_column + vectors * (s + 1) // strips * size)
+                _sweep(
+                    mass_0, u, v, theta, u_0, v_0, theta_0, geopotential, coriolis, terms, cos_center, cos_face, table,
+                    inverse_distance, step, rows, pitch, begin, end, first, last, exact, work[c], mass_new, u_new,
+                    v_new, theta_new,
+                )  # fmt: skip

@@ -11,7 +11,8 @@ from typing import Any
 import numba
 
 from clustermark.apps.climate import physics_3d
-from clustermark.devices.simd import lanes, load, magnitude, splat, store, zeros_like
+from clustermark.apps.climate.surface_cpu import EAST_EXNER, EAST_WEIGHT, NORTH_EXNER, NORTH_WEIGHT
+from clustermark.devices.simd import lanes, load, magnitude, prefetch, splat, store, store_first, zeros_like
 from clustermark.devices.simd_lookup import converted
 
 _inline: Any = numba.njit(nogil=True, error_model="numpy", forceinline=True)
@@ -36,6 +37,13 @@ def zero_row(work, row, first, last, width):
 
 
 @_row
+def fetch_row(field, here, first, last):
+    """Bring a row of a field into the second cache."""
+    for i in range(first, last, 64 // field.itemsize):
+        prefetch(field, here + i)
+
+
+@_row
 def copy_row(source, here, work, row, first, last, width):
     """A row of a field as a row of the workspace."""
     for i in range(first, last, lanes(width)):
@@ -44,10 +52,10 @@ def copy_row(source, here, work, row, first, last, width):
 
 @_row
 def layer_row(
-    u, v, here, south, terms, east_mass, north_mass, south_mass, work, total, east_sum, north_sum, vertical, energy,
-    thickness, factor, quarter, north, south_quarter, first, last, width
+    u, v, here, south, terms, east_mass, north_mass, south_mass, work, total, vertical, energy,
+    factor, quarter, north, south_quarter, first, last, width
 ):  # fmt: skip
-    """Downwards: Σ ∇·(p_s V)Δσ down to below this level (eq. 1), Σ uΔσ and Σ vΔσ, and the kinetic energy (eq. 4)."""
+    """Downwards: Σ ∇·(p_s V)Δσ down to below this level (eq. 1), and the kinetic energy (eq. 4)."""
     for i in range(first, last, lanes(width)):
         u_here = load(u, here + i, width)
         u_west = load(u, here + i - 1, width)
@@ -63,15 +71,6 @@ def layer_row(
         store(work, total + i, grown)
         store(work, vertical + i, grown)
         store(work, energy + i, kinetic_energy(u_here, u_west, v_here, v_south, quarter, north, south_quarter))
-        store(work, east_sum + i, load(work, east_sum + i, width) + u_here * thickness)
-        store(work, north_sum + i, load(work, north_sum + i, width) + v_here * thickness)
-
-
-@_row
-def sum_row(v, here, work, north_sum, thickness, first, last, width):
-    """Σ vΔσ alone, with the same operations as in `layer_row`."""
-    for i in range(first, last, lanes(width)):
-        store(work, north_sum + i, load(work, north_sum + i, width) + load(v, here + i, width) * thickness)
 
 
 @_row
@@ -91,29 +90,14 @@ def hydrostatic_row(
 
 
 @_row
-def column_flux_row(mass, here, beyond, work, row, sums, flux, weight, first, last, width):
-    """Mass flux of a column through a face, ½(p_s + p_s beyond)·Σ uΔσ, in float64."""
-    for i in range(first, last, lanes(width)):
-        here_mass = load(mass, here + i, width)
-        through = converted(load(work, row + i, width), here_mass)
-        store(sums, flux + i, (here_mass + load(mass, beyond + i, width)) * through * weight)
-
-
-@_row
-def mass_row(mass_0, here, sums, east, north, south, factor, work, change, inverse, mass_new, first, last, width):
-    """p_s after the stage (eq. 1), in float64; its change and its inverse for θ in the precision of the fields."""
+def mass_row(mass_0, here, work, total, step, change, inverse, mass_new, first, last, width):
+    """p_s after the stage (eq. 1), in float64; its loss and its inverse for θ in the precision of the fields."""
     like = load(work, change, width)
     for i in range(first, last, lanes(width)):
         before = load(mass_0, here + i, width)
-        loss = divergence(
-            load(sums, east + i, width),
-            load(sums, east + i - 1, width),
-            load(sums, north + i, width),
-            load(sums, south + i, width),
-            factor,
-        )
+        loss = converted(load(work, total + i, width), before) * step
         after = before - loss
-        store(mass_new, here + i, after)
+        store_first(mass_new, here + i, after, last - i)
         store(work, change + i, converted(loss, like))
         store(work, inverse + i, converted(splat(1.0, width) / after, like))
 
@@ -140,36 +124,54 @@ def flux_and_vorticity_row(
 
 
 @_row
-def wind_row(
-    before, here, now, level_here, level_below, theta, across_theta, terms, exner, mass_weight, work, q, q_other, pair,
-    pair_other, vertical, across_vertical, energy, across_energy, above, rotation, level, gradient, weight, new,
-    first, last, width
+def winds_row(
+    u_0, v_0, u, v, theta, here, north, below, terms, line, plane, work, q, q_south, north_pair, east_pair, vertical,
+    vertical_north, energy, energy_north, u_above, v_above, turn_u, turn_v, pull_u, pull_v, level, weight, u_new,
+    v_new, first, last, width
 ):  # fmt: skip
-    """One wind component of this level after the stage (eqs. 6, 7).
+    """u and v of this level after the stage (eqs. 6, 7).
 
-    `across_` names the cell beyond the face. `above` holds the vertical flux at the interface above and gets the one
-    below, for the next level.
+    `u_above` and `v_above` hold the vertical fluxes at the interface above and get those below, for the next level.
     """
     for i in range(first, last, lanes(width)):
-        speed = load(now, level_here + i, width)
-        flux = load(work, vertical + i, width) + load(work, across_vertical + i, width)
-        below = flux * (load(now, level_below + i, width) - speed)
-        through = load(work, above + i, width) + below
-        store(work, above + i, below)
+        q_here = load(work, q + i, width)
+        w_here = load(work, vertical + i, width)
+        e_here = load(work, energy + i, width)
+        t_here = load(theta, here + i, width)
+        speed = load(u, here + i, width)
+        sinking = (w_here + load(work, vertical + i + 1, width)) * (load(u, below + i, width) - speed)
         after = wind(
-            load(before, here + i, width),
-            load(work, q + i, width) + load(work, q_other + i, width),
-            load(work, pair + i, width) + load(work, pair_other + i, width),
-            rotation,
-            load(work, across_energy + i, width) - load(work, energy + i, width),
-            load(theta, here + i, width) + load(theta, across_theta + i, width),
-            load(terms, exner + i, width),
+            load(u_0, here + i, width),
+            q_here + load(work, q_south + i, width),
+            load(work, north_pair + i, width) + load(work, north_pair + i + 1, width),
+            turn_u,
+            load(work, energy + i + 1, width) - e_here,
+            t_here + load(theta, here + i + 1, width),
+            load(terms, EAST_EXNER * plane + line + i, width),
             level,
-            gradient,
-            through,
-            load(terms, mass_weight + i, width) * weight,
+            pull_u,
+            load(work, u_above + i, width) + sinking,
+            load(terms, EAST_WEIGHT * plane + line + i, width) * weight,
         )
-        store(new, here + i, after)
+        store(work, u_above + i, sinking)
+        store_first(u_new, here + i, after, last - i)
+        speed = load(v, here + i, width)
+        sinking = (w_here + load(work, vertical_north + i, width)) * (load(v, below + i, width) - speed)
+        after = wind(
+            load(v_0, here + i, width),
+            load(work, q + i - 1, width) + q_here,
+            load(work, east_pair + i - 1, width) + load(work, east_pair + i, width),
+            turn_v,
+            load(work, energy_north + i, width) - e_here,
+            t_here + load(theta, north + i, width),
+            load(terms, NORTH_EXNER * plane + line + i, width),
+            level,
+            pull_v,
+            load(work, v_above + i, width) + sinking,
+            load(terms, NORTH_WEIGHT * plane + line + i, width) * weight,
+        )
+        store(work, v_above + i, sinking)
+        store_first(v_new, here + i, after, last - i)
 
 
 @_row
@@ -195,7 +197,7 @@ def theta_row(
     theta_0, theta, here, below, work, change, inverse, east, north, south, vertical, above, horizontal_weight,
     vertical_weight, new, first, last, width
 ):  # fmt: skip
-    """θ of this level after the stage (eq. 8); `above` as in `wind_row`."""
+    """θ of this level after the stage (eq. 8); `above` as in `winds_row`."""
     for i in range(first, last, lanes(width)):
         sinking = load(work, vertical + i, width) * (load(theta, here + i, width) + load(theta, below + i, width))
         through = sinking - load(work, above + i, width)
@@ -212,4 +214,4 @@ def theta_row(
             through,
             vertical_weight,
         )
-        store(new, here + i, after)
+        store_first(new, here + i, after, last - i)

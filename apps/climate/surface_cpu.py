@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from clustermark.apps.climate.vertical import DEGREE, REDUCTIONS
-from clustermark.devices.simd import lanes, load, select, splat, store
+from clustermark.devices.simd import lanes, load, ordered, select, splat, store_first
 from clustermark.devices.simd_lookup import converted
 
 # Planes of `terms`, (rows, pitch) each: (p_s/p₀)^κ; ½c_p δ of it along rows and along columns; p_s at east faces, and
@@ -43,7 +43,8 @@ def power(x, table, width):
 def exner_row(mass, exner, here, table, inverse_reference, first, last, width):
     """(p_s/p₀)^κ in float64."""
     for i in range(first, last, lanes(width)):
-        store(exner, here + i, power(load(mass, here + i, width) * inverse_reference, table, width))
+        value = power(load(mass, here + i, width) * inverse_reference, table, width)
+        store_first(exner, here + i, value, last - i)
 
 
 @_row
@@ -56,15 +57,20 @@ def terms_row(mass, exner, here, north, cos_face, half_heat_capacity, plane, ter
         p, p_east, p_north = load(mass, at, width), load(mass, at + 1, width), load(mass, north + i, width)
         both_rows = p + p_east + p_north + load(mass, north + i + 1, width)
         e = load(exner, at, width)
-        store(terms, at, converted(e, like))
-        store(terms, EAST_EXNER * plane + at, converted((load(exner, at + 1, width) - e) * half_heat_capacity, like))
+        store_first(terms, at, converted(e, like), last - i)
+        store_first(
+            terms,
+            EAST_EXNER * plane + at,
+            converted((load(exner, at + 1, width) - e) * half_heat_capacity, like),
+            last - i,
+        )
         rise = (load(exner, north + i, width) - e) * half_heat_capacity
-        store(terms, NORTH_EXNER * plane + at, converted(rise, like))
-        store(terms, EAST_MASS * plane + at, converted((p + p_east) * 0.5, like))
-        store(terms, NORTH_MASS * plane + at, converted((p + p_north) * (0.5 * cos_face), like))
-        store(terms, CORNER * plane + at, converted(one * 4.0 / both_rows, like))
-        store(terms, EAST_WEIGHT * plane + at, converted(one * 0.5 / (p + p_east), like))
-        store(terms, NORTH_WEIGHT * plane + at, converted(one * 0.5 / (p + p_north), like))
+        store_first(terms, NORTH_EXNER * plane + at, converted(rise, like), last - i)
+        store_first(terms, EAST_MASS * plane + at, converted((p + p_east) * 0.5, like), last - i)
+        store_first(terms, NORTH_MASS * plane + at, converted((p + p_north) * (0.5 * cos_face), like), last - i)
+        store_first(terms, CORNER * plane + at, converted(one * 4.0 / both_rows, like), last - i)
+        store_first(terms, EAST_WEIGHT * plane + at, converted(one * 0.5 / (p + p_east), like), last - i)
+        store_first(terms, NORTH_WEIGHT * plane + at, converted(one * 0.5 / (p + p_north), like), last - i)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", parallel=True)
@@ -89,16 +95,17 @@ def surface_terms(
     """
     first, last = first_column - 1, last_column + 1
     plane = rows * pitch
+    exact = ordered(width)
     for chunk in numba.prange(chunks):
         c = np.int64(chunk)
         count = last_row + 3 - first_row
         for j in range(first_row - 1 + count * c // chunks, first_row - 1 + count * (c + 1) // chunks):
-            exner_row(mass, exner, j * pitch, power_table, 1.0 / reference_pressure, first, last + 1, width)
+            exner_row(mass, exner, j * pitch, power_table, 1.0 / reference_pressure, first, last + 1, exact)
     for chunk in numba.prange(chunks):
         c = np.int64(chunk)
         count = last_row + 2 - first_row
         for j in range(first_row - 1 + count * c // chunks, first_row - 1 + count * (c + 1) // chunks):
             terms_row(
                 mass, exner, j * pitch, (j + 1) * pitch, cos_face[j], 0.5 * heat_capacity, plane, terms, first, last,
-                width,
+                exact,
             )  # fmt: skip

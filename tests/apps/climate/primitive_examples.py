@@ -99,7 +99,7 @@ class Stage:
         size = self.rows * self.pitch
         count = ground.levels.count
         terms = np.zeros(TERMS * size, self.dtype)
-        work, sums = make_work(self.chunks, count, self.pitch, self.dtype)
+        work = make_work(self.chunks, count, self.pitch, self.dtype)
         now, before = self.flat_fields(fields), self.flat_fields(start)
         u, v, theta = np.full((3, count * size), np.nan, self.dtype)
         new = np.full(size, np.nan), u, v, theta
@@ -111,9 +111,9 @@ class Stage:
                 self.rows, self.pitch, *place, self.chunks, width, np.zeros(size), terms,
             )  # fmt: skip
             advance(
-                *now, *before, self.flat(ground.geopotential), self.flat(ground.coriolis), terms, ground.cos_center,
+                *now[1:], *before, self.flat(ground.geopotential), self.flat(ground.coriolis), terms, ground.cos_center,
                 ground.cos_face, level_table(ground.levels, planet), 1.0 / (planet.radius * ground.spacing), step,
-                self.rows, self.pitch, *place, width, work, sums, *new,
+                self.rows, self.pitch, *place, width, work, *new,
             )  # fmt: skip
         return Fields(*(self.field(f) for f in new))
 

@@ -65,6 +65,33 @@ def test_any_cut_gives_the_bits_of_the_whole_panels(py: int, px: int, together: 
     assert faults_of(domain, fields, dtype, whole_panels(fields, dtype)) == []
 
 
+@pytest.mark.parametrize(("py", "px", "together"), [(1, 1, True), (2, 4, False), (3, 2, True)])
+def test_a_halo_of_two_cells_has_the_same_values_and_leaves_the_third(py: int, px: int, together: bool) -> None:
+    fields = random_fields(GRID, 3)
+    panels = whole_panels(fields, "float64")
+    domain = Domain(GRID, py, px, py * px * (1 if together else 2), 0, together)
+
+    def main(comm: Any) -> list[list[tuple[bool, bool]]]:
+        mine = replace(domain, rank=comm.rank)
+        found = exchanged(mine, TABLES, comm, fields, "float64", make_routes(mine, TABLES, depth=2))
+        return [inner_and_outer(mine, array, panel) for array, panel in zip(found, panels, strict=True)]
+
+    assert all(both == (True, True) for rank in on_ranks(domain.ranks, main) for field in rank for both in field)
+    with pytest.raises(ValueError, match=r"a halo of 1 cells cannot be filled: expected 2 to 3"):
+        make_routes(WHOLE, TABLES, depth=1)
+
+
+def inner_and_outer(domain: Domain, array: Array, panel: Array) -> list[tuple[bool, bool]]:
+    """Per block: whether all but the outermost ring has the bits of the panel, and that ring is still NaN."""
+    found = []
+    for slot, block in enumerate(domain.blocks):
+        part, whole = array[slot][..., : block.columns + 2 * HALO], panel[block.panel][(..., *block.padded)]
+        inside = np.zeros(part.shape, dtype=bool)
+        inside[..., 1:-1, 1:-1] = True
+        found.append((bool((part == whole)[inside].all()), bool(np.isnan(part[~inside]).all())))
+    return found
+
+
 def test_threads_change_no_bit() -> None:
     fields = random_fields(GRID, 7)
     one, two = (exchanged(WHOLE, TABLES, None, fields, "float64", threads=threads) for threads in (1, 2))
