@@ -191,6 +191,11 @@ def test_every_key_has_a_meaning_and_a_default_of_its_own_kind() -> None:
     assert all(f"| `{name}` |" in keys_table(KEYS) for name in KEYS)
 
 
+def test_the_page_on_input_files_has_the_table_of_keys() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "climate-input.md").read_text(encoding="utf-8")
+    assert keys_table(KEYS) in page
+
+
 _LEAVES = st.one_of(
     st.none(),
     st.booleans(),
