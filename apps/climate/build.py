@@ -15,6 +15,7 @@ from clustermark.core.errors import UsageError
 COURANT = 0.61
 # A step so many times longer than that is refused; what is a little too long may be stable and is watched.
 REFUSED = 1.5
+# (An explicit damping every n steps takes 4nΔt/τ of the shortest wave away; an automatic step keeps that below 2.)
 # c + U [m/s]: √(gh) of the deepest fluid and the strongest wind; primitive equations: the external wave and a jet.
 SIGNAL_SPEED: dict[str, float] = {
     "held_suarez": 390.0,
@@ -44,7 +45,9 @@ def make_setup(data: Input) -> Setup:
     longest = longest_timestep(data.case, cells, case.planet.radius)
     timestep = data.run.timestep
     if timestep is None:
-        timestep = fitting_timestep(longest, data.output.interval * HOUR)
+        hours = data.damping.hours if data.damping.hours is not None else getattr(case, "damping_hours", 0.0)
+        damped = 0.5 * hours * HOUR / data.damping.every if hours > 0 else longest
+        timestep = fitting_timestep(min(longest, damped), data.output.interval * HOUR)
     elif timestep > REFUSED * longest:
         raise UsageError(
             f"run.timestep is {timestep:g} s, far beyond what is stable for case '{data.case}' at "

@@ -65,33 +65,49 @@ def evolved_places(grid: PanelGrid) -> tuple[Floats, Floats]:
 
 
 def refuse_not_finite(look: Look, simulation: Simulation, comm: Any) -> None:
-    """Raise ClustermarkError, on all ranks, where a global fact or a field is no number: nothing of it is written."""
+    """Raise ClustermarkError, on all ranks, where a global fact or a field is no number: nothing of it is written.
+
+    The sentence names the first field that has such a value, and where; if all are numbers, the strongest wind.
+    """
     facts = (look.mass, look.energy, *look.smallest.values(), *look.largest.values())
     if all(math.isfinite(fact) for fact in facts):
         return
-    what = "the energy or the mass is not finite"
+    what = ""
     for name in simulation.outputs:
         field = simulation.gather(name)
-        place = shared(comm, lambda field=field: _first_not_finite(field, simulation))
-        if place:
-            what = f"{name} is not finite at {place}"
+        what = shared(comm, lambda name=name, field=field: _first_not_finite(name, field, simulation))
+        if what:
             break
+    if not what:
+        name = "u_east" if "u_east" in simulation.outputs else next(iter(simulation.outputs))
+        field = simulation.gather(name)
+        what = shared(comm, lambda: _largest(name, field, simulation))
     raise ClustermarkError(
         f"step {look.step} (day {look.time / DAY:.6g}): {what}: the run is unstable; shorten run.timestep "
         f"({simulation.setup.timestep:g} s) or strengthen the damping with a smaller damping.hours"
     )
 
 
-def _first_not_finite(field: Floats | None, simulation: Simulation) -> str:
-    """Latitude, longitude and level of the first value that is none, in words; "" where all are finite."""
+def _first_not_finite(name: str, field: Floats | None, simulation: Simulation) -> str:
+    """Name and place of the first value that is no number; "" where all are."""
     assert field is not None
     bad = np.argwhere(~np.isfinite(field))
-    if len(bad) == 0:
-        return ""
-    index = tuple(int(i) for i in bad[0])
-    panel, (row, column) = index[0], index[-2:]
+    return f"{name} is not finite at {_place(bad[0], simulation)}" if len(bad) else ""
+
+
+def _largest(name: str, field: Floats | None, simulation: Simulation) -> str:
+    """Value and place of the largest of a field."""
+    assert field is not None
+    index = np.unravel_index(int(np.abs(field).argmax()), field.shape)
+    value = f"{field[index]:.4g} {simulation.outputs[name].units}"
+    return f"mass or energy is far beyond its start, {name} is {value} at {_place(index, simulation)}"
+
+
+def _place(index: Any, simulation: Simulation) -> str:
+    """Latitude, longitude and level of (panel, [level,] row, column), in words."""
+    panel, *level, row, column = (int(i) for i in index)
     latitude, longitude = evolved_places(PanelGrid(simulation.setup.cells))
-    place = f"{latitude[panel, row, column]:.2f}°N {longitude[panel, row, column]:.2f}°E"
-    if field.ndim == 4:
-        place += f", level {index[1] + 1} of {field.shape[1]} (σ = {simulation.sigma[index[1]]:.3g})"
+    place = f"{latitude[panel, row, column]:.2f}° N {longitude[panel, row, column]:.2f}° E"
+    if level:
+        place += f", level {level[0] + 1} of {len(simulation.sigma)} (σ = {simulation.sigma[level[0]]:.3g})"
     return place

@@ -106,6 +106,17 @@ def test_a_bad_value_or_combination_is_one_sentence(overrides: list[str], expect
     assert expected in refusal(SMALL, *overrides)
 
 
+@pytest.mark.parametrize("resolution", [7.5, 6.0, 4.5, 2.0, 0.5])
+def test_every_case_left_to_itself_has_a_step_that_its_damping_allows(resolution: float) -> None:
+    from clustermark.apps.climate.model import make_model
+
+    for case in KEYS["case"].choices:
+        model = make_model(make_setup(parsed(f'case = "{case}"', f"grid.resolution={resolution}")))
+        assert 4 * model.setup.damping_every * model.setup.timestep <= 2 * model.damping_hours * 3600 or (
+            model.damping_hours == 0
+        )
+
+
 def test_a_third_of_a_degree_written_with_many_digits_is_taken() -> None:
     assert make_setup(parsed(SMALL, "grid.resolution=0.33333333")).cells == 270
 
@@ -178,6 +189,11 @@ def test_every_key_has_a_meaning_and_a_default_of_its_own_kind() -> None:
         if key.default not in (None, "", "auto"):
             assert checked(key.default, key, name, {**GENERAL, **CHECKS}) == key.default
     assert all(f"| `{name}` |" in keys_table(KEYS) for name in KEYS)
+
+
+def test_the_page_on_input_files_has_the_table_of_keys() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "climate-input.md").read_text(encoding="utf-8")
+    assert keys_table(KEYS) in page
 
 
 _LEAVES = st.one_of(

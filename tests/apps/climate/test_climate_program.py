@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from clustermark.apps.climate.build import make_setup
 from clustermark.apps.climate.input_file import load_input
 from clustermark.apps.climate.program import EXAMPLES, examples, main
 from clustermark.apps.climate.progress import conservation, header, row, years_per_day
-from clustermark.apps.climate.restart import read_restart
+from clustermark.apps.climate.restart import read_restart, write_restart
 
 PROGRAM = Path(__file__).parent / "programs" / "analytic_climate.py"
 SMALL = """
@@ -183,7 +184,7 @@ def test_a_value_that_is_no_number_is_named_with_its_place_and_the_restart_is_ke
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert error.startswith("climate: step 6 (day 0.0625): ps is not finite at ")
-    assert "°N" in error and "the run is unstable; shorten run.timestep (900 s)" in error
+    assert "° N" in error and "the run is unstable; shorten run.timestep (900 s)" in error
     assert "the restart file of day 0.0416667 is kept" in error
     assert read_restart(tmp_path / "b/r.h5").step == 4
     assert contents(tmp_path / "b/run.nc")["step"].tolist() == [0, 2, 4]
@@ -341,3 +342,58 @@ def test_an_error_of_one_rank_ends_all_and_keeps_what_was_written(
     assert done.returncode == 4, done.stderr
     assert sentence in done.stderr
     assert contents(tmp_path / "small.out/run.nc")["step"][0] == 0
+
+
+# --- the model itself -----------------------------------------------------------------------------------------
+
+
+def model_run(python: str, folder: Path, ranks: int, *words: str) -> subprocess.CompletedProcess[str]:
+    """The program with the real driver."""
+    tokens = [python, "-m", "clustermark.apps.climate", "run", "water.toml", *words]
+    environment = {**os.environ, "NUMBA_NUM_THREADS": "1"}
+    if ranks > 1:
+        from clustermark.runners.launcher import find_launcher, launch_arguments, launch_environment
+
+        launcher = find_launcher(str(Path(python).parent / "mpirun"))
+        tokens = [*launch_arguments(launcher, ranks, 1, 2, os.geteuid() == 0), *tokens]
+        environment = launch_environment(os.environ, "", 1)
+    return subprocess.run(tokens, capture_output=True, text=True, timeout=200, cwd=folder, env=environment, check=False)
+
+
+@pytest.mark.mpi
+def test_the_model_goes_on_bit_by_bit_on_other_ranks_and_its_fields_are_written(
+    mpi_python: str, tmp_path: Path
+) -> None:
+    text = 'case = "tc5"\n[grid]\nresolution = 7.5\n[run]\ndays = 0.125\n[output]\ninterval = 1.5\n'
+    (tmp_path / "water.toml").write_text(text + '[restart]\nwrite = "r.h5"\n')
+    for ranks, words in (
+        (1, ["--output", "whole"]),
+        (1, ["--output", "a", *settings("run.days=0.0625")]),
+        (2, ["--output", "b", *settings("run.days=0.0625", "restart.read=a/r.h5")]),
+    ):
+        done = model_run(mpi_python, tmp_path, ranks, *words)
+        assert done.returncode == 0, done.stderr
+    whole, rest = (read_restart(tmp_path / f"{name}/r.h5") for name in ("whole", "b"))
+    assert whole.step == rest.step > 10
+    assert all(np.array_equal(whole.state[name], rest.state[name]) for name in whole.state)
+    fields = contents(tmp_path / "whole/run.nc")
+    assert {"h", "surface", "u_east", "v_north", "vorticity"} < set(fields)
+    assert np.array_equal(fields["u_east_lat_lon"][2:], contents(tmp_path / "b/run.nc")["u_east_lat_lon"])
+    assert fields["surface_zonal_mean"][0].max() == pytest.approx(5960, abs=10)
+
+
+def test_a_model_that_blows_up_is_named_with_field_and_place_and_its_restart_is_kept(tmp_path: Path) -> None:
+    """The wind of a restart file is made 60 times what it was: too fast for the step."""
+    text = 'case = "tc5"\n[grid]\nresolution = 7.5\n[run]\ndays = 0.25\n[output]\ninterval = 0.5\nfile = ""\n'
+    (tmp_path / "water.toml").write_text(text + '[restart]\nwrite = "r.h5"\ninterval = 0.5\n')
+    assert model_run(sys.executable, tmp_path, 1, "--output", "a").returncode == 0
+    good = read_restart(tmp_path / "a/r.h5")
+    state = {**good.state, "u": 60 * good.state["u"]}
+    write_restart(tmp_path / "storm.h5", good.step, good.time, good.physics, state)
+    done = model_run(sys.executable, tmp_path, 1, "--output", "b", *settings("restart.read=storm.h5", "run.days=5"))
+    assert done.returncode == 4, done.stderr
+    assert done.stderr.count("\n") == 1
+    named = r"climate: step \d+.*: .*\w+ is (not finite|nan|inf|-?[\d.e+]+ m s-1) at -?[\d.]+° N -?[\d.]+° E"
+    assert re.match(named, done.stderr), done.stderr
+    assert "the restart file of day" in done.stderr
+    assert np.isfinite(read_restart(tmp_path / "b/r.h5").state["mass"]).all()
