@@ -37,6 +37,7 @@ from clustermark.devices.simd_types import (
 
 __all__ = [
     "Width",
+    "bit_count",
     "bits_of",
     "both",
     "count",
@@ -45,6 +46,7 @@ __all__ = [
     "load",
     "magnitude",
     "mask_of",
+    "multiply_add",
     "native_width",
     "ordered",
     "prefetch",
@@ -286,6 +288,16 @@ def _call(builder: Any, name: str, result: Any, arguments: list[Any], **flags: A
 
 
 @operation
+def bit_count(typing_context: Any, word: Any) -> Any:
+    """Number of bits of an int64 that are 1."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.int64), generate
+
+
+@operation
 def count(typing_context: Any, mask: Any) -> Any:
     """Number of true lanes."""
 
@@ -294,6 +306,17 @@ def count(typing_context: Any, mask: Any) -> Any:
         return builder.ctpop(builder.zext(word, ir.IntType(64)) if mask.count < 64 else word)
 
     return types.int64(mask), generate
+
+
+@operation
+def multiply_add(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
+    """a·b + c of vectors, rounded once where the CPU has the instruction; fused also where a·b is used twice."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        name = f"llvm.fmuladd.v{a.count}f{a.element.bitwidth}"
+        return _call(builder, name, vector_type(a), list(arguments), fastmath=ARITHMETIC)
+
+    return a(a, b, c), generate
 
 
 @operation

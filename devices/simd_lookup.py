@@ -38,6 +38,20 @@ def element(typing_context: Any, array: Any, index: Any) -> Any:
 
 
 @operation
+def add_to_element(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
+    """array[index] += value without Python's wraparound of negative indices; no bounds are checked."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        position = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        data = context.make_array(array)(context, builder, arguments[0]).data
+        place = builder.gep(data, [position])
+        builder.store(builder.fadd(builder.load(place), arguments[2]), place)
+        return context.get_dummy_value()
+
+    return types.void(array, index, array.dtype), generate
+
+
+@operation
 def truncated(typing_context: Any, vector: Any, most: Any) -> Any:
     """int32 per lane: the integer part of a non-negative value, at most `most`; NaN and padding give `most`."""
     result = Vector(types.int32, vector.count)

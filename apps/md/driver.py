@@ -108,6 +108,7 @@ class Simulation:
         close = self.thermostat is not None and self.thermostat.needs_full_step
         for _ in range(steps):
             self._one_step(want_sums=False, close=close)
+        self.halo.settle()
 
     def look(self) -> Thermo:
         """Close the step, build a new list and evaluate; then as `thermo`. Collective."""
@@ -171,6 +172,7 @@ class Simulation:
 
     def rebuild(self) -> None:
         """Wrap, migrate, sort, find ghosts, list; collective."""
+        self.halo.settle()
         with self.clock.section("list"):
             self.layout.empty_into(self.staging, self.bricks)
         self._build()
@@ -198,6 +200,7 @@ class Simulation:
         return self.evaluation.forces(self.layout, self.halo, fresh_ghosts, want_sums)
 
     def _measure(self) -> Thermo:
+        self.halo.settle()
         layout, units = self.layout, self.units
         assert self._sums is not None
         kinetic = self.world.total(

@@ -90,7 +90,7 @@ class Evaluation:
         kernels.pair_forces(
             self.interaction,
             layout.positions,
-            pairs.groups,
+            pairs.runs,
             pairs.entries,
             layout.shifts,
             first,
@@ -169,7 +169,7 @@ class Evaluation:
         kernels.densities(
             self.interaction,
             layout.positions,
-            pairs.groups,
+            pairs.runs,
             pairs.entries,
             layout.shifts,
             first,

@@ -1,7 +1,10 @@
-"""Pair kernels of the CPU: clusters of J atoms j against two atoms i at once (Páll & Hess 2013), explicit vectors.
+"""Pair kernels of the CPU: one atom i with clusters of J atoms j (Páll & Hess 2013), explicit vectors.
 
 A half list: the force of a pair is added to both atoms. What a pair does is in pair_terms_cpu.py, chosen by the type
 of the interaction; the traversal here is the same for all.
+
+A run of entries is followed to the −1 behind it. A counted loop would be unrolled, and the branch on the odd entry left
+over, like the spilled registers, cost more than that saves.
 """
 
 from __future__ import annotations
@@ -13,17 +16,27 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload
 
-from clustermark.apps.md.pair_list import ATOMS, BOTH, END, FIRST, GROUP, ITSELF, SECOND, SHIFT
+from clustermark.apps.md.pair_list import FIRST, ITSELF, SHIFT, SLOT
 from clustermark.apps.md.pair_terms_cpu import cubic, cubic_slope, density_of_pair, own_data, terms_of_pair
-from clustermark.devices.simd import count, lanes, load, mask_of, select, splat, store, total, zeros_like
-from clustermark.devices.simd_lookup import element
+from clustermark.devices.simd import (
+    count,
+    lanes,
+    load,
+    mask_of,
+    multiply_add,
+    select,
+    splat,
+    store,
+    total,
+    zeros_like,
+)
+from clustermark.devices.simd_lookup import add_to_element, element
 
 
 @numba.njit(nogil=True, error_model="numpy", forceinline=True)
-def _difference(atom, j, positions, width):
-    """r_i − r_j for one atom i and the J atoms of cluster j: dx, dy, dz and r²."""
+def _difference(atom, place, positions, width):
+    """r_i − r_j for one atom i and the J atoms of the cluster at `place`: dx, dy, dz and r²."""
     size = lanes(width)
-    place = j * (3 * size)
     dx = atom[0] - load(positions, place, width)
     dy = atom[1] - load(positions, place + size, width)
     dz = atom[2] - load(positions, place + 2 * size, width)
@@ -31,15 +44,15 @@ def _difference(atom, j, positions, width):
 
 
 @numba.njit(nogil=True, error_model="numpy", forceinline=True)
-def _atom(interaction, positions, shifts, shift, i, lane, width):
+def _atom(interaction, positions, shifts, shift, slot, width):
     """Shifted coordinates of one atom i in every lane, and what the formula wants to know of it."""
     size = lanes(width)
-    place = i * 3 * size + lane
+    place = slot // size * (3 * size) + slot % size
     return (
-        splat(positions[place] + shifts[shift, 0], width),
-        splat(positions[place + size] + shifts[shift, 1], width),
-        splat(positions[place + 2 * size] + shifts[shift, 2], width),
-        own_data(interaction, i * size + lane, width),
+        splat(element(positions, place) + element(shifts, 3 * shift), width),
+        splat(element(positions, place + size) + element(shifts, 3 * shift + 1), width),
+        splat(element(positions, place + 2 * size) + element(shifts, 3 * shift + 2), width),
+        own_data(interaction, slot, width),
     )
 
 
@@ -48,18 +61,27 @@ def _interact(interaction, atom, j, allowed, positions, forces, force, sums, wid
     """One atom i with cluster j: the forces of j are changed, those of i and the sums returned."""
     size = lanes(width)
     place = j * (3 * size)
-    dx, dy, dz, square = _difference(atom, j, positions, width)
+    dx, dy, dz, square = _difference(atom, place, positions, width)
     near, force_over_r, energy = terms_of_pair(interaction, atom[3], j, square, allowed, width)
     if sums is not None:
         virial = force_over_r * select(near, square, 0)
         sums = (sums[0] + select(near, energy, 0), sums[1] + virial, sums[2] + count(near))
-    dx = dx * force_over_r
-    dy = dy * force_over_r
-    dz = dz * force_over_r
-    store(forces, place, load(forces, place, width) - dx)
-    store(forces, place + size, load(forces, place + size, width) - dy)
-    store(forces, place + 2 * size, load(forces, place + 2 * size, width) - dz)
-    return (force[0] + dx, force[1] + dy, force[2] + dz), sums
+    opposite = 0 - force_over_r
+    store(forces, place, multiply_add(dx, opposite, load(forces, place, width)))
+    store(forces, place + size, multiply_add(dy, opposite, load(forces, place + size, width)))
+    store(forces, place + 2 * size, multiply_add(dz, opposite, load(forces, place + 2 * size, width)))
+    force = (
+        multiply_add(dx, force_over_r, force[0]),
+        multiply_add(dy, force_over_r, force[1]),
+        multiply_add(dz, force_over_r, force[2]),
+    )
+    return force, sums
+
+
+@numba.njit(nogil=True, error_model="numpy", forceinline=True)
+def _behind(slot, width):
+    """Mask of the atoms behind atom i in its own cluster."""
+    return mask_of(-(np.int64(2) << slot % lanes(width)), width)
 
 
 def _no_sums(totals: Any, zero: Any) -> Any:
@@ -83,56 +105,46 @@ def _add_sums(totals, sums):
 
 
 @numba.njit(nogil=True, error_model="numpy", forceinline=True)
-def _add_force(forces, place, force, width):
+def _add_force(forces, slot, force, width):
     """Add the lanes' sum to the force of one atom."""
-    forces[place] += total(force[0])
-    forces[place + lanes(width)] += total(force[1])
-    forces[place + 2 * lanes(width)] += total(force[2])
+    size = lanes(width)
+    place = slot // size * (3 * size) + slot % size
+    add_to_element(forces, place, total(force[0]))
+    add_to_element(forces, place + size, total(force[1]))
+    add_to_element(forces, place + 2 * size, total(force[2]))
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def pair_forces(interaction, positions, groups, entries, shifts, first, last, width, forces, totals):
+def pair_forces(interaction, positions, runs, entries, shifts, first, last, width, forces, totals):
     """Forces of the listed pairs: f_i += (f/r)·(r_i − r_j), f_j −= the same.
 
     Parameters
     ----------
     interaction : OneType, ManyTypes or Embedded
     positions : flat cluster layout
-    groups, entries : the list; rows `first` to `last` − 1 of `groups` are done
+    runs, entries : the list; rows `first` to `last` − 1 of `runs` are done
     shifts : (28, 3) periodic shifts of i
     width : J
     forces : flat cluster layout, in and out
     totals : None, or (3,) float64, in and out: energy, virial Σ r·f, pairs in range
     """
-    size = lanes(width)
+    shifts = shifts.reshape(-1)
     for row in range(first, last):
-        group = np.int64(groups[row, GROUP])
-        shift = groups[row, SHIFT]
-        i = group // (size // ATOMS)
-        lane = group % (size // ATOMS) * ATOMS
-        a = _atom(interaction, positions, shifts, shift, i, lane, width)
-        b = _atom(interaction, positions, shifts, shift, i, lane + 1, width)
-        zero = zeros_like(a[0])
-        force_a = (zero, zero, zero)
-        force_b = force_a
+        slot, shift = np.int64(runs[row, SLOT]), np.int64(runs[row, SHIFT])
+        atom = _atom(interaction, positions, shifts, shift, slot, width)
+        zero = zeros_like(atom[0])
+        force = (zero, zero, zero)
         sums = _no_sums(totals, zero)
+        k = np.int64(runs[row, FIRST])
+        j = np.int64(element(entries, k))
+        while j >= 0:
+            force, sums = _interact(interaction, atom, j, None, positions, forces, force, sums, width)
+            k += 1
+            j = np.int64(element(entries, k))
         if shift == ITSELF:
-            behind_a = mask_of(-(np.int64(2) << lane), width)
-            behind_b = mask_of(-(np.int64(4) << lane), width)
-            force_a, sums = _interact(interaction, a, i, behind_a, positions, forces, force_a, sums, width)
-            force_b, sums = _interact(interaction, b, i, behind_b, positions, forces, force_b, sums, width)
-        for k in range(groups[row, BOTH], groups[row, FIRST]):
-            j = np.int64(element(entries, k))
-            force_a, sums = _interact(interaction, a, j, None, positions, forces, force_a, sums, width)
-            force_b, sums = _interact(interaction, b, j, None, positions, forces, force_b, sums, width)
-        for k in range(groups[row, FIRST], groups[row, SECOND]):
-            j = np.int64(element(entries, k))
-            force_a, sums = _interact(interaction, a, j, None, positions, forces, force_a, sums, width)
-        for k in range(groups[row, SECOND], groups[row, END]):
-            j = np.int64(element(entries, k))
-            force_b, sums = _interact(interaction, b, j, None, positions, forces, force_b, sums, width)
-        _add_force(forces, i * 3 * size + lane, force_a, width)
-        _add_force(forces, i * 3 * size + lane + 1, force_b, width)
+            i, behind = slot // lanes(width), _behind(slot, width)
+            force, sums = _interact(interaction, atom, i, behind, positions, forces, force, sums, width)
+        _add_force(forces, slot, force, width)
         if totals is not None:
             _add_sums(totals, sums)
 
@@ -140,15 +152,15 @@ def pair_forces(interaction, positions, groups, entries, shifts, first, last, wi
 @numba.njit(nogil=True, error_model="numpy", forceinline=True)
 def _give_density(interaction, atom, j, allowed, positions, densities, density, width):
     """One atom i with cluster j: the densities at j are changed, that at i is returned."""
-    place = j * lanes(width)
-    _, _, _, square = _difference(atom, j, positions, width)
+    size = lanes(width)
+    _, _, _, square = _difference(atom, j * (3 * size), positions, width)
     from_j, from_i = density_of_pair(interaction, atom[3], j, square, allowed, width)
-    store(densities, place, load(densities, place, width) + from_i)
+    store(densities, j * size, load(densities, j * size, width) + from_i)
     return density + from_j
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def densities(interaction, positions, groups, entries, shifts, first, last, width, electron_density):
+def densities(interaction, positions, runs, entries, shifts, first, last, width, electron_density):
     """Electron density ρ_i = Σ_j f_j(r_ij) of the listed pairs (Daw & Baskes 1984, eq. 3).
 
     Parameters
@@ -157,33 +169,21 @@ def densities(interaction, positions, groups, entries, shifts, first, last, widt
     others : as in `pair_forces`
     electron_density : one number per slot, in and out
     """
-    size = lanes(width)
+    shifts = shifts.reshape(-1)
     for row in range(first, last):
-        group = np.int64(groups[row, GROUP])
-        shift = groups[row, SHIFT]
-        i = group // (size // ATOMS)
-        lane = group % (size // ATOMS) * ATOMS
-        a = _atom(interaction, positions, shifts, shift, i, lane, width)
-        b = _atom(interaction, positions, shifts, shift, i, lane + 1, width)
-        sum_a = zeros_like(a[0])
-        sum_b = sum_a
+        slot, shift = np.int64(runs[row, SLOT]), np.int64(runs[row, SHIFT])
+        atom = _atom(interaction, positions, shifts, shift, slot, width)
+        density = zeros_like(atom[0])
+        k = np.int64(runs[row, FIRST])
+        j = np.int64(element(entries, k))
+        while j >= 0:
+            density = _give_density(interaction, atom, j, None, positions, electron_density, density, width)
+            k += 1
+            j = np.int64(element(entries, k))
         if shift == ITSELF:
-            behind_a = mask_of(-(np.int64(2) << lane), width)
-            behind_b = mask_of(-(np.int64(4) << lane), width)
-            sum_a = _give_density(interaction, a, i, behind_a, positions, electron_density, sum_a, width)
-            sum_b = _give_density(interaction, b, i, behind_b, positions, electron_density, sum_b, width)
-        for k in range(groups[row, BOTH], groups[row, FIRST]):
-            j = np.int64(element(entries, k))
-            sum_a = _give_density(interaction, a, j, None, positions, electron_density, sum_a, width)
-            sum_b = _give_density(interaction, b, j, None, positions, electron_density, sum_b, width)
-        for k in range(groups[row, FIRST], groups[row, SECOND]):
-            j = np.int64(element(entries, k))
-            sum_a = _give_density(interaction, a, j, None, positions, electron_density, sum_a, width)
-        for k in range(groups[row, SECOND], groups[row, END]):
-            j = np.int64(element(entries, k))
-            sum_b = _give_density(interaction, b, j, None, positions, electron_density, sum_b, width)
-        electron_density[i * size + lane] += total(sum_a)
-        electron_density[i * size + lane + 1] += total(sum_b)
+            i, behind = slot // lanes(width), _behind(slot, width)
+            density = _give_density(interaction, atom, i, behind, positions, electron_density, density, width)
+        add_to_element(electron_density, slot, total(density))
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")

@@ -15,15 +15,16 @@ import numpy as np
 
 from clustermark.apps.md.interactions import Embedded, Interaction
 from clustermark.apps.md.launch_cuda import POSITIVE, THREADS, blocks_of, host_sum, lane_tuple, sum_block
-from clustermark.apps.md.pair_list import BOTH, END, GROUP, ITSELF, SHIFT
+from clustermark.apps.md.pair_list import END, FIRST, ITSELF, SHIFT
+from clustermark.apps.md.pair_list_cuda import CLUSTER
 from clustermark.apps.md.pair_terms_cuda import FAST, KINDS, Kind, cubic, cubic_slope, density_given
 from clustermark.devices.numba_cuda import cuda
 
 
 @cuda.jit(device=True, fastmath=FAST)
-def leads(groups, row, first, last):
+def leads(runs, row, first, last):
     """Whether a row is the first of its cluster among the rows that are done: its threads do all rows of it."""
-    return row < last and (row == first or groups[row, GROUP] != groups[row - 1, GROUP])
+    return row < last and (row == first or runs[row, CLUSTER] != runs[row - 1, CLUSTER])
 
 
 def walk_of(kind: Kind, want_sums: bool) -> Any:
@@ -31,22 +32,22 @@ def walk_of(kind: Kind, want_sums: bool) -> Any:
     own_data, reach_square, terms = kind
 
     @cuda.jit(device=True, fastmath=FAST)
-    def walk(interaction, positions, groups, entries, shifts, row, last, lane, width):
+    def walk(interaction, positions, runs, entries, shifts, row, last, lane, width):
         lanes = len(width)
-        i = groups[row, GROUP] & POSITIVE
+        i = runs[row, CLUSTER] & POSITIVE
         slot = i * lanes + lane
         at = i * 3 * lanes + lane
         own = own_data(interaction, slot)
         force_x = positions.dtype.type(0)
         force_y, force_z, energy, virial = force_x, force_x, force_x, force_x
         pairs = 0
-        while row < last and groups[row, GROUP] == i:
-            shift = groups[row, SHIFT]
+        while row < last and runs[row, CLUSTER] == i:
+            shift = runs[row, SHIFT]
             x = positions[at] + shifts[shift, 0]
             y = positions[at + lanes] + shifts[shift, 1]
             z = positions[at + 2 * lanes] + shifts[shift, 2]
             itself = i if shift == ITSELF else -1
-            for k in range(groups[row, BOTH], groups[row, END]):
+            for k in range(runs[row, FIRST], runs[row, END]):
                 j = entries[k] & POSITIVE
                 skipped = lane if j == itself else -1
                 for other in range(lanes):
@@ -75,13 +76,13 @@ def forces_of(kind: Kind) -> Any:
     walk = walk_of(kind, False)
 
     @cuda.jit(fastmath=FAST)
-    def add_forces(interaction, positions, groups, entries, shifts, first, last, width, forces):
+    def add_forces(interaction, positions, runs, entries, shifts, first, last, width, forces):
         lanes = len(width)
         thread = cuda.grid(1)
         row, lane = first + thread // lanes, thread % lanes
-        if leads(groups, row, first, last):
-            place = (groups[row, GROUP] & POSITIVE) * 3 * lanes + lane
-            x, y, z, _, _, _ = walk(interaction, positions, groups, entries, shifts, row, last, lane, width)
+        if leads(runs, row, first, last):
+            place = (runs[row, CLUSTER] & POSITIVE) * 3 * lanes + lane
+            x, y, z, _, _, _ = walk(interaction, positions, runs, entries, shifts, row, last, lane, width)
             forces[place] += x
             forces[place + lanes] += y
             forces[place + 2 * lanes] += z
@@ -97,18 +98,16 @@ def forces_and_sums_of(kind: Kind) -> Any:
     walk = walk_of(kind, True)
 
     @cuda.jit(fastmath=FAST)
-    def add_forces_and_sums(interaction, positions, groups, entries, shifts, first, last, width, forces, partials):
+    def add_forces_and_sums(interaction, positions, runs, entries, shifts, first, last, width, forces, partials):
         scratch = cuda.shared.array((3, THREADS), positions.dtype)
         real = positions.dtype.type
         lanes = len(width)
         thread = cuda.grid(1)
         row, lane = first + thread // lanes, thread % lanes
         energy, virial, pairs = real(0), real(0), 0
-        if leads(groups, row, first, last):
-            place = (groups[row, GROUP] & POSITIVE) * 3 * lanes + lane
-            x, y, z, energy, virial, pairs = walk(
-                interaction, positions, groups, entries, shifts, row, last, lane, width
-            )
+        if leads(runs, row, first, last):
+            place = (runs[row, CLUSTER] & POSITIVE) * 3 * lanes + lane
+            x, y, z, energy, virial, pairs = walk(interaction, positions, runs, entries, shifts, row, last, lane, width)
             forces[place] += x
             forces[place + lanes] += y
             forces[place + 2 * lanes] += z
@@ -127,7 +126,7 @@ ADD_FORCES_AND_SUMS: dict[type, Any] = {interaction: forces_and_sums_of(kind) fo
 def pair_forces(
     interaction: Interaction,
     positions: Any,
-    groups: Any,
+    runs: Any,
     entries: Any,
     shifts: Any,
     first: int,
@@ -141,14 +140,14 @@ def pair_forces(
     Parameters
     ----------
     interaction : OneType, ManyTypes or Embedded, its arrays on the device (`on_device`)
-    groups, entries : of pair_list_cuda.build_list
+    runs, entries : of pair_list_cuda.build_list
     totals : None, or (3,) float64 on the host, in and out: half of energy, virial and number of the entries in range
     """
     lanes = lane_tuple(width)
     blocks = blocks_of((last - first) * len(lanes))
     if last <= first:
         return
-    arguments = (interaction, positions, groups, entries, shifts, first, last, lanes, forces)
+    arguments = (interaction, positions, runs, entries, shifts, first, last, lanes, forces)
     if totals is None:
         ADD_FORCES[type(interaction)][blocks, THREADS](*arguments)
         return
@@ -158,23 +157,23 @@ def pair_forces(
 
 
 @cuda.jit(cache=True, fastmath=FAST)
-def add_densities(interaction, positions, groups, entries, shifts, first, last, width, electron_density):
+def add_densities(interaction, positions, runs, entries, shifts, first, last, width, electron_density):
     """One slot; see kernels_cpu.densities."""
     lanes = len(width)
     thread = cuda.grid(1)
     row, lane = first + thread // lanes, thread % lanes
-    if leads(groups, row, first, last):
-        i = groups[row, GROUP] & POSITIVE
+    if leads(runs, row, first, last):
+        i = runs[row, CLUSTER] & POSITIVE
         slot = i * lanes + lane
         at = i * 3 * lanes + lane
         density = positions.dtype.type(0)
-        while row < last and groups[row, GROUP] == i:
-            shift = groups[row, SHIFT]
+        while row < last and runs[row, CLUSTER] == i:
+            shift = runs[row, SHIFT]
             x = positions[at] + shifts[shift, 0]
             y = positions[at + lanes] + shifts[shift, 1]
             z = positions[at + 2 * lanes] + shifts[shift, 2]
             itself = i if shift == ITSELF else -1
-            for k in range(groups[row, BOTH], groups[row, END]):
+            for k in range(runs[row, FIRST], runs[row, END]):
                 j = entries[k] & POSITIVE
                 skipped = lane if j == itself else -1
                 for other in range(lanes):
@@ -192,7 +191,7 @@ def add_densities(interaction, positions, groups, entries, shifts, first, last, 
 def densities(
     interaction: Embedded,
     positions: Any,
-    groups: Any,
+    runs: Any,
     entries: Any,
     shifts: Any,
     first: int,
@@ -204,7 +203,7 @@ def densities(
     lanes = lane_tuple(width)
     if last > first:
         add_densities[blocks_of((last - first) * len(lanes)), THREADS](
-            interaction, positions, groups, entries, shifts, first, last, lanes, electron_density
+            interaction, positions, runs, entries, shifts, first, last, lanes, electron_density
         )
 
 

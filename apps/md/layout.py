@@ -22,7 +22,7 @@ from clustermark.apps.md.clusters import (
     sort_into_columns,
 )
 from clustermark.apps.md.integrate_cpu import per_slot
-from clustermark.apps.md.pair_list import BLOCK, GROUP_COLUMNS, ITSELF, NO_SHIFT, build_list
+from clustermark.apps.md.pair_list import BLOCK, ITSELF, NO_SHIFT, RUN_COLUMNS, build_list
 from clustermark.apps.md.staging import Staging
 from clustermark.devices.simd import Width, native_width
 
@@ -42,9 +42,9 @@ def choose_lanes(dtype: str) -> int:
 
 @dataclass
 class PairList:
-    """Groups and entries in arrays that grow; `size` rows of groups are used."""
+    """Runs and their entries in arrays that grow; `size` runs and `used` entries are in use."""
 
-    groups: np.ndarray
+    runs: np.ndarray
     entries: np.ndarray
     size: int = 0
     used: int = 0
@@ -72,8 +72,8 @@ class Layout:
         self.local = self.clusters = self._room = 0
         self._own = Columns(ORIGIN, ORIGIN, 1, 1)
         self.slots = self._order = np.empty(0, np.int32)
-        self.local_list = PairList(np.empty((0, GROUP_COLUMNS), np.int32), np.empty(0, np.int32))
-        self.ghost_list = PairList(np.empty((0, GROUP_COLUMNS), np.int32), np.empty(0, np.int32))
+        self.local_list = PairList(np.empty((0, RUN_COLUMNS), np.int32), np.empty(0, np.int32))
+        self.ghost_list = PairList(np.empty((0, RUN_COLUMNS), np.int32), np.empty(0, np.int32))
         self._allocate(1)
 
     def _allocate(self, clusters: int) -> None:
@@ -182,13 +182,13 @@ class Layout:
                 self.shifts,
                 numbers,
                 self.width,
-                pairs.groups,
+                pairs.runs,
                 pairs.entries,
             )
             if size >= 0:
-                pairs.size, pairs.used = size, used
+                pairs.size, pairs.used = size, int(used)
                 return
-            pairs.groups = np.empty((max(len(pairs.groups), -size + -size // 8), GROUP_COLUMNS), np.int32)
+            pairs.runs = np.empty((max(len(pairs.runs), -size + -size // 8), RUN_COLUMNS), np.int32)
             pairs.entries = np.empty(max(len(pairs.entries), -used + -used // 8), np.int32)
 
     def empty_into(self, staging: Staging, bricks: Bricks) -> None:

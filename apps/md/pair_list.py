@@ -1,8 +1,7 @@
-"""The cluster pair list (Verlet 1967; Páll & Hess 2013): which clusters j a pair of atoms i must look at.
+"""The cluster pair list (Verlet 1967; Páll & Hess 2013): which clusters j an atom i must look at.
 
-A *group* is two atoms i, neighbours in z inside a cluster, with one periodic shift. Its entries are clusters j in
-three runs: those in reach of both atoms, of the first only, of the second only; so that no vector is computed
-for an atom that no lane can reach.
+A *run* is an atom i with one periodic shift and its entries, clusters j, with −1 behind them: so that a vector is
+computed only where at least one lane may be in range.
 """
 
 from __future__ import annotations
@@ -12,17 +11,20 @@ import math
 import numba
 import numpy as np
 
-from clustermark.devices.simd import Width, bits_of, lanes, load, select, splat
+from clustermark.devices.simd import Width, bit_count, bits_of, lanes, load, select, splat, store
 from clustermark.devices.simd_lookup import element
 
-# Columns of the table of groups.
-GROUP, SHIFT, BOTH, FIRST, SECOND, END = 0, 1, 2, 3, 4, 5
-GROUP_COLUMNS = 6
-# Atoms per group.
-ATOMS = 2
+# Columns of the table of runs: slot of i, row of the table of shifts, first entry, and the place of the −1.
+SLOT, SHIFT, FIRST, END = 0, 1, 2, 3
+RUN_COLUMNS = 4
 # Clusters whose bounding boxes are tested at once: about as many as one column has in reach.
 BLOCK = Width(8)
-# Rows of the table of shifts: none, and the one of the local list that also means "and the cluster beside itself".
+# Row b of 8 numbers: the places of the bits that are 1 in b, then zeros.
+SET_BITS = np.array(
+    [([k for k in range(8) if b >> k & 1] + [0] * 8)[:8] for b in range(256)],
+    np.int32,
+).reshape(-1)
+# Rows of the table of shifts: none, and none with "and the atoms behind i in its own cluster".
 NO_SHIFT, ITSELF = 13, 27
 
 
@@ -62,8 +64,8 @@ def _gap(low, high, other_low, other_high):
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _candidates(box, boxes, starts, grid, reach, after, index, found):
-    """Clusters numbered `after` and more whose bounding boxes are within `reach` of `box`; returns how many.
+def _candidates(box, boxes, starts, grid, reach, first_column, after, index, found):
+    """Clusters numbered `after` and more, none before `first_column`, with boxes within `reach` of `box`; how many.
 
     Parameters
     ----------
@@ -75,6 +77,7 @@ def _candidates(box, boxes, starts, grid, reach, after, index, found):
     origin_x, origin_y, side_x, side_y, nx, ny = grid
     square = np.float32(reach * reach)
     x_first, x_last = _column_range(box[0], box[3], reach, origin_x, 1 / side_x, nx)
+    x_first = max(x_first, first_column // ny)
     y_first, y_last = _column_range(box[1], box[4], reach, origin_y, 1 / side_y, ny)
     lows_x, lows_y, lows_z, highs_x, highs_y, highs_z = boxes[0], boxes[1], boxes[2], boxes[3], boxes[4], boxes[5]
     low_x, low_y, low_z, high_x, high_y, high_z = box[0], box[1], box[2], box[3], box[4], box[5]
@@ -107,66 +110,40 @@ def _candidates(box, boxes, starts, grid, reach, after, index, found):
                 bits = bits_of(dx * dx + dy * dy + dz * dz < square)
                 if end - j < lanes(BLOCK):
                     bits &= (1 << (end - j)) - 1
-                for lane in range(lanes(BLOCK)):
-                    found[count] = j + lane
-                    count += bits >> lane & 1
+                store(found, count, load(SET_BITS, bits * lanes(BLOCK), BLOCK) + np.int32(j))
+                count += bit_count(bits)
                 j += lanes(BLOCK)
     return count
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
-def _any_in_reach(x, y, z, xj, yj, zj, reach_square):
-    dx = x - xj
-    dy = y - yj
-    dz = z - zj
-    return bits_of(dx * dx + dy * dy + dz * dz < reach_square) != 0
-
-
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _sort_out(positions, place, shift, found, number, reach_square, width, runs):
-    """Candidates of one group into three runs: in reach of both atoms, of the first only, of the second only.
+def _write_run(positions, slot, shift, found, reach_square, width, entries, place):
+    """Those of the clusters `found` with an atom in reach of atom i, and −1 behind them; returns the place of the −1.
 
     Parameters
     ----------
-    place : of the x component of the group's first atom
-    shift : (3,) added to its coordinates
-    found, number : candidates
-    runs : (3, most) int32, out; nothing branches on a distance
-
-    Returns
-    -------
-    (int, int, int) : lengths of the runs
+    shift : (3,) added to the coordinates of i
+    found : candidates, up to a −1
+    entries : int32, out, from `place` on; no branch depends on a distance
     """
     size = lanes(width)
-    xa = splat(positions[place] + shift[0], width)
-    ya = splat(positions[place + size] + shift[1], width)
-    za = splat(positions[place + 2 * size] + shift[2], width)
-    xb = splat(positions[place + 1] + shift[0], width)
-    yb = splat(positions[place + size + 1] + shift[1], width)
-    zb = splat(positions[place + 2 * size + 1] + shift[2], width)
-    both, first, second = 0, 0, 0
-    for k in range(number):
-        j = element(found, k)
-        there = np.int64(j) * (3 * size)
-        xj = load(positions, there, width)
-        yj = load(positions, there + size, width)
-        zj = load(positions, there + 2 * size, width)
-        near_a = _any_in_reach(xa, ya, za, xj, yj, zj, reach_square)
-        near_b = _any_in_reach(xb, yb, zb, xj, yj, zj, reach_square)
-        runs[0, both] = j
-        runs[1, first] = j
-        runs[2, second] = j
-        both += near_a & near_b
-        first += near_a & (not near_b)
-        second += near_b & (not near_a)
-    return both, first, second
-
-
-@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
-def _append(run, length, entries, place):
-    for k in range(length):
-        entries[place + k] = run[k]
-    return place + length
+    there = slot // size * (3 * size) + slot % size
+    x = splat(positions[there] + shift[0], width)
+    y = splat(positions[there + size] + shift[1], width)
+    z = splat(positions[there + 2 * size] + shift[2], width)
+    end, k = np.uint64(place), 0
+    j = np.int64(element(found, k))
+    while j >= 0:
+        there = j * (3 * size)
+        dx = x - load(positions, there, width)
+        dy = y - load(positions, there + size, width)
+        dz = z - load(positions, there + 2 * size, width)
+        entries[end] = j
+        end += np.uint64(bits_of(dx * dx + dy * dy + dz * dz < reach_square) != 0)
+        k += 1
+        j = np.int64(element(found, k))
+    entries[end] = -1
+    return np.int64(end)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -183,7 +160,7 @@ def _extent(boxes, first, last):
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def build_list(
-    positions, first_cluster, clusters, boxes, starts, grid, reach, shifts, shift_numbers, width, groups, entries
+    positions, first_cluster, clusters, boxes, starts, grid, reach, shifts, shift_numbers, width, runs, entries
 ):
     """List of the pairs of clusters i with the clusters j that `starts` and `grid` describe.
 
@@ -195,25 +172,26 @@ def build_list(
     starts, grid : columns of the clusters j: starts (nx·ny + 1,); grid (origin x, y, side x, y, nx, ny)
     reach : [length] cutoff + skin, a little more than which is listed where clusters are wide
     shifts : (28, 3) added to positions of i; row ITSELF is zero
-    shift_numbers : rows of `shifts` to use; with ITSELF only clusters behind i are listed, and every group gets a
-        row, because the kernels treat the cluster beside itself there
-    groups : (rows, 6) int32, out; entries : (n,) int32, out
+    shift_numbers : rows of `shifts` to use; with ITSELF only clusters behind i are listed, and the last
+        atom of a cluster, which has none behind it there, gets NO_SHIFT
+    runs : (rows, 4) int32, out; entries : (n,) int32, out
 
     Returns
     -------
-    (int, int) : groups and entries used; negative numbers, −(what is needed at least), where an array is too small
+    (int, int) : runs and entries used; negative numbers, −(what is needed at least), where an array is too small
     """
     size = lanes(width)
     reach_square = positions.dtype.type(reach * reach)
     found = np.empty(boxes.shape[1], np.int32)
-    runs = np.empty((3, boxes.shape[1]), np.int32)
     box = np.empty(6)
     extent = _extent(boxes, starts[0], starts[-1])
     height = max(grid[2], 1e-300)
     levels = max(1, min(4096, math.ceil((extent[5] - extent[2]) / height))) if extent[5] > extent[2] else 1
     index = np.ascontiguousarray(_index_columns(boxes[5], starts, extent[2], height, levels).T)
-    row, place = 0, 0
+    row, place, column = 0, 0, 0
     for i in range(first_cluster, first_cluster + clusters):
+        while column < starts.size - 2 and starts[column + 1] <= i:
+            column += 1
         for shift in shift_numbers:
             near = True
             for d in range(3):
@@ -223,25 +201,21 @@ def build_list(
             if not near:
                 continue
             level = max(0, min(levels - 1, math.floor((box[2] - reach - extent[2]) / height)))
-            after = i + 1 if shift == ITSELF else 0
-            number = _candidates(box, boxes, starts, grid, reach, after, index[level], found)
-            for lane in range(0, size, ATOMS):
-                if row == groups.shape[0] or place + 3 * number > entries.size:
+            first_column, after = (column, i + 1) if shift == ITSELF else (0, 0)
+            number = _candidates(box, boxes, starts, grid, reach, first_column, after, index[level], found)
+            found[number] = -1
+            for slot in range(i * size, (i + 1) * size):
+                if row == runs.shape[0] or place + number >= entries.size:
                     done = i + 1 - first_cluster
                     return -(row * clusters // done) - 64, -(place * clusters // done) - 4096
-                both, first, second = _sort_out(
-                    positions, i * 3 * size + lane, shifts[shift], found, number, reach_square, width, runs
-                )
-                if both + first + second == 0 and shift != ITSELF:
+                end = _write_run(positions, slot, shifts[shift], found, reach_square, width, entries, place)
+                own = shift == ITSELF and slot % size < size - 1
+                if end == place and not own:
                     continue
-                groups[row, GROUP] = i * (size // ATOMS) + lane // ATOMS
-                groups[row, SHIFT] = shift
-                groups[row, BOTH] = place
-                place = _append(runs[0], both, entries, place)
-                groups[row, FIRST] = place
-                place = _append(runs[1], first, entries, place)
-                groups[row, SECOND] = place
-                place = _append(runs[2], second, entries, place)
-                groups[row, END] = place
+                runs[row, SLOT] = slot
+                runs[row, SHIFT] = NO_SHIFT if shift == ITSELF and not own else shift
+                runs[row, FIRST] = place
+                runs[row, END] = end
+                place = end + 1
                 row += 1
     return row, place

@@ -1,7 +1,7 @@
 """The cluster pair list on the GPU: a full list, which clusters j the atoms of a cluster i must look at.
 
-The table of groups has the columns of pair_list.py: GROUP is a cluster i, and all of its entries stand in the first
-run, BOTH to END. A cluster has a row for each shift that gives it entries; they follow one another.
+The table of runs has the columns of pair_list.py, but a run is that of a cluster i, whose number stands in the first
+column, and has no −1 behind it. A cluster has a run for each shift that gives it entries; they follow one another.
 
 On one rank there is one list, i and j local, shifts `full_shift_numbers`. With neighbours there are three: this one;
 i local, j ghosts; i ghosts, j local (shifts negated by symmetry of their set). The third gives the forces on ghosts,
@@ -17,9 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from clustermark.apps.md.launch_cuda import POSITIVE, THREADS, blocks_of, element, lane_tuple
-from clustermark.apps.md.pair_list import BOTH, END, FIRST, GROUP, ITSELF, NO_SHIFT, SECOND, SHIFT
+from clustermark.apps.md.pair_list import END, FIRST, ITSELF, NO_SHIFT, SHIFT
 from clustermark.apps.md.scan_cuda import running_totals
 from clustermark.devices.numba_cuda import cuda
+
+# Column of the table of runs: the cluster i.
+CLUSTER = 0
 
 
 def full_shift_numbers(whole: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -130,7 +133,7 @@ def write_entries(
     width,
     places,
     rows,
-    groups,
+    runs,
     entries,
 ):
     """Row and entries of one cluster at one shift."""
@@ -139,11 +142,10 @@ def write_entries(
         i, shift = first_cluster + k // numbers.size, numbers[k % numbers.size]
         search(i, shift, positions, boxes, starts, grid, reach, reach_square, shifts, width, True, places[k], entries)
         row = rows[k]
-        groups[row, GROUP] = i
-        groups[row, SHIFT] = shift
-        groups[row, BOTH] = places[k]
-        for column in (FIRST, SECOND, END):
-            groups[row, column] = places[k + 1]
+        runs[row, CLUSTER] = i
+        runs[row, SHIFT] = shift
+        runs[row, FIRST] = places[k]
+        runs[row, END] = places[k + 1]
 
 
 def build_list(
@@ -157,7 +159,7 @@ def build_list(
     shifts: Any,
     shift_numbers: Any,
     width: Any,
-    groups: Any,
+    runs: Any,
     entries: Any,
 ) -> tuple[int, int]:
     """Full list of the clusters i with the clusters j that `starts` and `grid` describe; as pair_list.build_list.
@@ -183,7 +185,7 @@ def build_list(
     count_entries[blocks_of(threads), THREADS](*arguments, counts, rows)
     places, rows = running_totals(counts), running_totals(rows)
     size, used = element(rows, threads), element(places, threads)
-    if size > groups.shape[0] or used > entries.size:
+    if size > runs.shape[0] or used > entries.size:
         return -size, -used
-    write_entries[blocks_of(threads), THREADS](*arguments, places, rows, groups, entries)
+    write_entries[blocks_of(threads), THREADS](*arguments, places, rows, runs, entries)
     return size, used

@@ -15,10 +15,10 @@ def lennard_jones(inverse_square: Any, force_12: Any, force_6: Any, energy_12: A
         V(r)          = 4ε[(σ/r)¹² − (σ/r)⁶]
         −(1/r) dV/dr  = [48ε(σ/r)¹² − 24ε(σ/r)⁶] / r²
 
-    With s = r⁻⁶ both are polynomials in s:
+    With s = r⁻⁶:
 
-        V(r)          = s·(A·s − B),          A = 4εσ¹²,  B = 4εσ⁶
-        −(1/r) dV/dr  = s·(12A·s − 6B)·r⁻²
+        V(r)          = (A·s − B)·s,          A = 4εσ¹²,  B = 4εσ⁶
+        −(1/r) dV/dr  = (12A·s − 6B)·r⁻⁸
 
     A sum of pairs that shall be "cut" uses this energy, one that shall be "shifted" subtracts V(rc) from it.
 
@@ -32,8 +32,9 @@ def lennard_jones(inverse_square: Any, force_12: Any, force_6: Any, energy_12: A
     -------
     (force_over_r, energy) : the force on i is force_over_r·(r_i − r_j)
     """
-    inverse_sixth = inverse_square * inverse_square * inverse_square
-    force_over_r = inverse_sixth * (force_12 * inverse_sixth - force_6) * inverse_square
+    inverse_fourth = inverse_square * inverse_square
+    inverse_sixth = inverse_fourth * inverse_square
+    force_over_r = (force_12 * inverse_sixth - force_6) * (inverse_fourth * inverse_fourth)
     energy = inverse_sixth * (energy_12 * inverse_sixth - energy_6)
     return force_over_r, energy
 
@@ -67,8 +68,9 @@ def lennard_jones_force_shifted(
     -------
     (force_over_r, energy) : the force on i is force_over_r·(r_i − r_j)
     """
-    inverse_sixth = inverse_square * inverse_square * inverse_square
-    force_over_r = inverse_sixth * (force_12 * inverse_sixth - force_6) * inverse_square + slope * inverse_r
+    inverse_fourth = inverse_square * inverse_square
+    inverse_sixth = inverse_fourth * inverse_square
+    force_over_r = (force_12 * inverse_sixth - force_6) * (inverse_fourth * inverse_fourth) + slope * inverse_r
     energy = inverse_sixth * (energy_12 * inverse_sixth - energy_6) - slope * r - offset
     return force_over_r, energy
 

@@ -18,6 +18,7 @@ from numba.core.errors import TypingError
 
 from clustermark.devices.simd import (
     Width,
+    bit_count,
     bits_of,
     both,
     count,
@@ -25,6 +26,7 @@ from clustermark.devices.simd import (
     less,
     load,
     mask_of,
+    multiply_add,
     native_width,
     select,
     splat,
@@ -33,7 +35,7 @@ from clustermark.devices.simd import (
     total,
     zeros_like,
 )
-from clustermark.devices.simd_lookup import converted, element, gather, rows, truncated
+from clustermark.devices.simd_lookup import add_to_element, converted, element, gather, rows, truncated
 
 WIDTHS = [2, 4, 8, 16]
 FLOATS = ["float32", "float64"]
@@ -304,9 +306,37 @@ def test_a_sum_without_its_last_lane_is_found() -> None:
 
 
 @compiled
+def fused(a, b, c, out, width):
+    store(out, 0, multiply_add(load(a, 0, width), load(b, 0, width), load(c, 0, width)))
+
+
+@compiled
+def fused_with_a_fault(a, b, c, out, width):
+    store(out, 0, multiply_add(load(a, 0, width), load(b, 0, width), 0 - load(c, 0, width)))
+
+
+def is_the_product_and_sum(kernel: Kernel, width: int, dtype: str) -> bool:
+    """Whether a·b + c differs from the exact one by no more than its roundings explain."""
+    a, b, c = np.random.RandomState(width).uniform(-10, 10, (3, width)).astype(dtype)
+    out = np.empty(width, dtype)
+    kernel(a, b, c, out, Width(width))
+    exact = a.astype(np.longdouble) * b + c
+    return bool((np.abs(out - exact) <= float(np.finfo(dtype).eps) * (np.abs(exact) + np.abs(a * b))).all())
+
+
+@pytest.mark.parametrize(("width", "dtype"), CASES)
+def test_a_product_and_a_sum_in_one(width: int, dtype: str) -> None:
+    assert is_the_product_and_sum(fused, width, dtype)
+
+
+def test_a_product_less_the_sum_is_found() -> None:
+    assert not is_the_product_and_sum(fused_with_a_fault, 4, "float64")
+
+
+@compiled
 def masks(bits, more, width):
     mask = mask_of(bits, width)
-    return bits_of(mask), count(mask), bits_of(both(mask, mask_of(more, width)))
+    return bits_of(mask), count(mask), bits_of(both(mask, mask_of(more, width))), bit_count(bits)
 
 
 @pytest.mark.parametrize("width", [2, 4, 8, 16, 32, 64])
@@ -314,7 +344,8 @@ def test_masks_are_integers_and_back(width: int) -> None:
     @given(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**63), 2**63 - 1))
     def check(bits: int, more: int) -> None:
         used = (1 << width) - 1
-        same, number, common = masks(np.int64(bits), np.int64(more), Width(width))
+        same, number, common, ones = masks(np.int64(bits), np.int64(more), Width(width))
+        assert ones == (bits & (1 << 64) - 1).bit_count()
         assert same & used == bits & used
         assert number == (bits & used).bit_count()
         assert common & used == bits & more & used
@@ -333,6 +364,18 @@ def test_an_element_is_read_without_wrapping_round() -> None:
         whole = np.arange(10).astype(dtype)
         assert at(whole, 3) == 3
         assert at(whole[4:], -1) == 3, "Python would give 9"
+
+
+@compiled
+def add_at(array, index, value):
+    add_to_element(array, index, value)
+
+
+def test_a_number_is_added_to_an_element_without_wrapping_round() -> None:
+    for dtype in (np.float32, np.float64):
+        whole = np.arange(10).astype(dtype)
+        add_at(whole[4:], -1, dtype(0.5))
+        assert whole.tolist() == [0, 1, 2, 3.5, 4, 5, 6, 7, 8, 9], "Python would change the last"
 
 
 @pytest.mark.parametrize("lanes_", [-2, 0, 1, 3, 6, 12, 24, 128])

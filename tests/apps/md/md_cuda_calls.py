@@ -20,7 +20,7 @@ from clustermark.apps.md import (
 )
 from clustermark.apps.md.interactions import Embedded, make_interaction
 from clustermark.apps.md.layout import PRECISIONS
-from clustermark.apps.md.pair_list import GROUP_COLUMNS
+from clustermark.apps.md.pair_list import RUN_COLUMNS
 from clustermark.devices.simd import Width
 
 MODULES = (
@@ -52,17 +52,17 @@ def _call_pairs(kernel: str, ids: Any, types: Any, starts: Any) -> None:
     positions, forces = np.zeros(3 * SLOTS, kernel), np.zeros(3 * SLOTS, kernel)
     per_slot, slope = np.zeros(SLOTS, kernel), np.zeros(SLOTS, kernel)
     boxes, shifts = np.zeros((6, CLUSTERS), np.float32), np.zeros((28, 3), kernel)
-    groups, entries = np.zeros((4, GROUP_COLUMNS), np.int32), np.zeros(4, np.int32)
+    runs, entries = np.zeros((4, RUN_COLUMNS), np.int32), np.zeros(4, np.int32)
     clusters_cuda.bounding_boxes(positions, ids, 0, CLUSTERS, LANES, boxes)
     grid, numbers = (0.0, 0.0, 1.0, 1.0, 2, 2), np.zeros(8, np.int64)
-    pair_list_cuda.build_list(positions, 0, CLUSTERS, boxes, starts, grid, 1.0, shifts, numbers, width, groups, entries)
+    pair_list_cuda.build_list(positions, 0, CLUSTERS, boxes, starts, grid, 1.0, shifts, numbers, width, runs, entries)
     interaction = None
     for potential in (one_type(2.5), two_types("force-shifted"), two_metals()):
         interaction = kernels_cuda.on_device(make_interaction(potential, kernel, types, slope))
         for totals in (None, np.zeros(3)):
-            kernels_cuda.pair_forces(interaction, positions, groups, entries, shifts, 0, 4, width, forces, totals)
+            kernels_cuda.pair_forces(interaction, positions, runs, entries, shifts, 0, 4, width, forces, totals)
     assert isinstance(interaction, Embedded)
-    kernels_cuda.densities(interaction, positions, groups, entries, shifts, 0, 4, width, per_slot)
+    kernels_cuda.densities(interaction, positions, runs, entries, shifts, 0, 4, width, per_slot)
     kernels_cuda.embed(ids, types, per_slot, np.zeros(40), 5, 1.0, 1.0, slope)
     offsets, buffer = np.zeros(5, np.int32), np.zeros(15, kernel)
     halo_cuda.pack(positions, offsets, LANES, np.zeros(3, kernel), buffer)

@@ -36,7 +36,8 @@ from clustermark.apps.md import (
 )
 from clustermark.apps.md.interactions import Embedded, make_interaction
 from clustermark.apps.md.model import UNITS, Atoms, EmbeddedAtom, ListRule, Potential
-from clustermark.apps.md.pair_list import BOTH, END, GROUP, GROUP_COLUMNS, ITSELF, SHIFT
+from clustermark.apps.md.pair_list import END, FIRST, ITSELF, RUN_COLUMNS, SHIFT
+from clustermark.apps.md.pair_list_cuda import CLUSTER
 from clustermark.apps.md.reference import pair_energy_forces
 from clustermark.apps.md.setup import Ensemble, Setup
 from clustermark.apps.md.sutton_chen import sutton_chen
@@ -194,11 +195,11 @@ def listed(simulation: Any) -> list[tuple[int, int, int]]:
     arrays = simulation.layout
     ids = arrays.ids.reshape(-1, arrays.lanes)
     found = []
-    for row in arrays.local_list.groups[: arrays.local_list.size]:
-        for j in arrays.local_list.entries[row[BOTH] : row[END]]:
+    for row in arrays.local_list.runs[: arrays.local_list.size]:
+        for j in arrays.local_list.entries[row[FIRST] : row[END]]:
             found += [
                 (int(a), int(b), 13 if row[SHIFT] == ITSELF else int(row[SHIFT]))
-                for a in ids[row[GROUP]]
+                for a in ids[row[CLUSTER]]
                 for b in ids[j]
                 if a >= 0 and b >= 0 and (a != b or row[SHIFT] != ITSELF)
             ]
@@ -225,7 +226,7 @@ def test_the_list_holds_every_pair_within_reach_once_for_each_of_its_atoms(preci
     assert len(pairs) == len(set(pairs))
     assert len(expected) > 400
     assert expected <= set(pairs)
-    simulation.layout.local_list.groups[3, END] -= 1
+    simulation.layout.local_list.runs[3, END] -= 1
     assert not expected <= set(listed(simulation))
 
 
@@ -279,7 +280,7 @@ def test_the_rows_may_be_done_in_pieces_and_the_order_of_threads_does_not_matter
 
     def evaluated(*bounds: int) -> Any:
         forces, totals, density = np.zeros_like(arrays.forces), np.zeros(3), np.zeros_like(arrays.electron_density)
-        listed_pairs = (arrays.positions, pairs.groups, pairs.entries, arrays.shifts)
+        listed_pairs = (arrays.positions, pairs.runs, pairs.entries, arrays.shifts)
         for first, last in pairwise(bounds):
             kernels_cuda.pair_forces(interaction, *listed_pairs, first, last, arrays.width, forces, totals)
             if isinstance(interaction, Embedded):
@@ -320,11 +321,11 @@ def open_halves(kernel: str) -> tuple[Any, Any, Any, Any]:
         (0, local, starts[1], 13),
         (local, every - local, starts[0], 13),
     ):
-        groups, entries = np.zeros((every, GROUP_COLUMNS), np.int32), np.zeros(every * every, np.int32)
+        runs, entries = np.zeros((every, RUN_COLUMNS), np.int32), np.zeros(every * every, np.int32)
         size, _ = pair_list_cuda.build_list(
-            *(flat, first, count, boxes, target, grid, REACH, shifts, np.array([number]), lanes, groups, entries)
+            *(flat, first, count, boxes, target, grid, REACH, shifts, np.array([number]), lanes, runs, entries)
         )
-        lists.append((groups, entries, size))
+        lists.append((runs, entries, size))
     return positions, n, (ids, types, flat, slot, shifts), lists
 
 
@@ -337,8 +338,8 @@ def test_three_lists_give_the_forces_on_atoms_and_ghosts_and_count_each_pair_onc
 
     def evaluate(chosen: Any) -> None:
         forces[:] = totals[:] = 0
-        for groups, entries, size in chosen:
-            kernels_cuda.pair_forces(interaction, flat, groups, entries, shifts, 0, size, 4, forces, totals)
+        for runs, entries, size in chosen:
+            kernels_cuda.pair_forces(interaction, flat, runs, entries, shifts, 0, size, 4, forces, totals)
         clusters_cuda.collect(forces, slot, 4, np.zeros(3), back)
 
     space = Atoms(
@@ -374,8 +375,8 @@ def test_three_lists_give_the_electron_density_at_atoms_and_that_of_atoms_at_gho
     expected = np.concatenate([given[:n].sum(axis=1), given[n:, :n].sum(axis=1)])
     for chosen, complete in ((lists, True), (lists[:2], False)):
         density = np.zeros(len(ids))
-        for groups, entries, size in chosen:
-            kernels_cuda.densities(interaction, flat, groups, entries, shifts, 0, size, 4, density)
+        for runs, entries, size in chosen:
+            kernels_cuda.densities(interaction, flat, runs, entries, shifts, 0, size, 4, density)
         assert agree(density[slot], expected, 1e-13) == complete
 
 

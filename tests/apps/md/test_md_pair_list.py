@@ -17,7 +17,7 @@ from clustermark.apps.md.clusters import PADDING, PLACES, padding_distances
 from clustermark.apps.md.driver import Simulation
 from clustermark.apps.md.evaluation import Evaluation, Sums
 from clustermark.apps.md.model import Atoms
-from clustermark.apps.md.pair_list import BOTH, END, FIRST, SECOND
+from clustermark.apps.md.pair_list import END, FIRST
 from clustermark.apps.md.reference import pair_energy_forces
 from clustermark.core.errors import UsageError
 
@@ -118,23 +118,20 @@ def test_an_entry_that_is_taken_from_the_list_is_missed(lanes: int) -> None:
     """Every entry is there for at least one pair, so that none can go unnoticed, and none can stand there twice."""
     simulation = engine(disturbed(fcc((4, 4, 4), 1.7), 0.1), NOTHING, lanes)
     complete = sums_within(simulation)
-    groups = simulation.layout.local_list.groups[: simulation.layout.local_list.size]
-    changed = 0
-    for row in groups[:200]:
-        kept = row.copy()
-        if row[BOTH] < row[FIRST]:
-            row[BOTH] += 1
-            assert sums_within(simulation).pairs <= complete.pairs - 2
-            changed += 1
-        elif row[SECOND] < row[END]:
-            row[END] -= 1
-            assert sums_within(simulation).pairs <= complete.pairs - 1
-            changed += 1
-        row[:] = kept
-    assert changed > 10
+    runs = simulation.layout.local_list.runs[: simulation.layout.local_list.size]
     entries = simulation.layout.local_list.entries
-    row = next(row for row in groups if row[FIRST] - row[BOTH] >= 2)
-    entries[row[BOTH]] = entries[row[BOTH] + 1]
+    assert (entries[runs[:, END]] == -1).all()
+    longer = [row for row in runs if row[END] - row[FIRST] >= 2]
+    assert len(longer) > 10
+    for row in longer[:100]:
+        row[FIRST] += 1
+        assert sums_within(simulation).pairs <= complete.pairs - 1
+        row[FIRST] -= 1
+        last = entries[row[END] - 1]
+        entries[row[END] - 1] = -1
+        assert sums_within(simulation).pairs <= complete.pairs - 1
+        entries[row[END] - 1] = last
+    entries[longer[0][FIRST]] = entries[longer[0][FIRST] + 1]
     assert sums_within(simulation).energy != pytest.approx(complete.energy, rel=1e-10), "an entry stands there twice"
 
 

@@ -18,6 +18,7 @@ from clustermark.apps.md import evaluation, trial
 from clustermark.apps.md.bricks import choose_grid
 from clustermark.apps.md.driver import Simulation
 from clustermark.apps.md.interactions import make_interaction
+from clustermark.apps.md.pair_list import END, FIRST
 from clustermark.apps.md.reference import pair_energy_forces
 from clustermark.apps.md.trial import force_error
 from clustermark.core.case import Case
@@ -180,8 +181,8 @@ def test_a_list_that_forgets_pairs_is_caught(monkeypatch: pytest.MonkeyPatch) ->
 
     def forgetful(self: evaluation.Evaluation, layout: Any) -> None:
         real(self, layout)
-        groups = layout.local_list.groups[: layout.local_list.size]
-        groups[::2, 2] = np.minimum(groups[::2, 2] + 1, groups[::2, 3])
+        runs = layout.local_list.runs[: layout.local_list.size]
+        runs[::2, FIRST] = np.minimum(runs[::2, FIRST] + 1, runs[::2, END])
 
     made = trial_of(case_of(APPS["md"], potential="eam"))
     monkeypatch.setattr(evaluation.Evaluation, "prepare", forgetful)
