@@ -13,15 +13,17 @@ import numpy as np
 
 from clustermark.apps.climate import physics_3d
 from clustermark.apps.climate.layout import MOST_LANES, Array
+from clustermark.apps.climate.memory import aligned_zeros, fetch_row
 from clustermark.devices.simd import lanes, load, ordered, store, store_first
 
 # Rings of rows in the workspace: divergence and vorticity of the winds, their Laplacian, both of that, ∇²θ.
 DIVERGENCE, VORTICITY, U_LAPLACIAN, V_LAPLACIAN, DIVERGENCE_2, VORTICITY_2, THETA_LAPLACIAN = range(0, 14, 2)
 WORK_ROWS = 16
+# Columns of a strip [bytes]: the workspace of a strip and the rows of the fields around it stay in the first cache.
+STRIP_BYTES = 768
 # Rows before the first one of a span from which its workspace is filled.
 WARM_UP = 3
 _inline: Any = numba.njit(nogil=True, error_model="numpy", forceinline=True)
-_row: Any = numba.njit(nogil=True, error_model="numpy")
 divergence = _inline(physics_3d.divergence)
 vorticity = _inline(physics_3d.vorticity)
 vector_laplacian = _inline(physics_3d.vector_laplacian)
@@ -31,7 +33,7 @@ damped = _inline(physics_3d.damped)
 
 def make_work(chunks: int, pitch: int, dtype: str) -> Array:
     """Workspace of `damp`: (chunks, elements)."""
-    return np.zeros((chunks, WORK_ROWS * (pitch + 2 * MOST_LANES)), dtype)
+    return aligned_zeros((chunks, WORK_ROWS * (pitch + 2 * MOST_LANES)), dtype)
 
 
 @_inline
@@ -46,7 +48,7 @@ def _theta_ring(row, wide):
     return (THETA_LAPLACIAN + (row & 3)) * wide
 
 
-@_row
+@_inline
 def divergence_row(u, v, here_u, here_v, south, upper, lower, factor, work, out, first, last, width):
     """D of winds at cells, with cosφ of the north and south faces."""
     for i in range(first, last, lanes(width)):
@@ -60,7 +62,7 @@ def divergence_row(u, v, here_u, here_v, south, upper, lower, factor, work, out,
         store(work, out + i, d)
 
 
-@_row
+@_inline
 def vorticity_row(u, v, here_u, north, here_v, lower, upper, factor, work, out, first, last, width):
     """ζ of winds at corners, with cosφ of the rows of u."""
     for i in range(first, last, lanes(width)):
@@ -90,7 +92,7 @@ def _both(work, d, d_north, z, z_south, i, inverse_center, inverse_face, width):
     return along, across
 
 
-@_row
+@_inline
 def laplacian_row(work, d, d_north, z, z_south, inverse_center, inverse_face, u_out, v_out, first, last, width):
     """∇²u and ∇²v along a row."""
     for i in range(first, last, lanes(width)):
@@ -99,7 +101,7 @@ def laplacian_row(work, d, d_north, z, z_south, inverse_center, inverse_face, u_
         store(work, v_out + i, across)
 
 
-@_row
+@_inline
 def damped_row(
     u, v, here, work, d, d_north, z, z_south, inverse_center, inverse_face, coefficient, u_new, v_new, first, last,
     width
@@ -125,14 +127,14 @@ def _scalar(field, south, here, north, i, along, upper, lower, width):
     )
 
 
-@_row
+@_inline
 def theta_laplacian_row(theta, south, here, north, along, upper, lower, work, out, first, last, width):
     """∇²θ along a row, in units of 1/(aΔ)²."""
     for i in range(first, last, lanes(width)):
         store(work, out + i, _scalar(theta, south, here, north, i, along, upper, lower, width))
 
 
-@_row
+@_inline
 def damped_theta_row(
     theta, at, work, south, here, north, along, upper, lower, coefficient, theta_new, first, last, width
 ):
@@ -142,7 +144,7 @@ def damped_theta_row(
         store_first(theta_new, at + i, damped(load(theta, at + i, width), twice, coefficient), last - i)
 
 
-@_row
+@_inline
 def _ahead(u, v, theta, cos_center, cos_face, at, pitch, j, first, last, width, work, wide):
     """Rows that row j needs and the row before it did not: D of j + 2, ζ and ∇² of j + 1, D of that, ζ of that of j."""
     line = at + j * pitch
@@ -160,6 +162,38 @@ def _ahead(u, v, theta, cos_center, cos_face, at, pitch, j, first, last, width, 
                   _ring(VORTICITY_2, j, wide), first - 1, last, width)  # fmt: skip
     theta_laplacian_row(theta, line, one, two, 1.0 / (c[j + 1] * c[j + 1]), f[j + 1] / c[j + 1], f[j] / c[j + 1], work,
                         _theta_ring(j + 1, wide), first - 1, last + 1, width)  # fmt: skip
+
+
+@_inline
+def _fetch(u, v, theta, u_new, v_new, theta_new, here, pitch, first, last):
+    """What row j + 1 will read for the first time, and what it will write."""
+    for field in (u, v, theta):
+        fetch_row(field, here + 3 * pitch, first, last)
+    for field in (u_new, v_new, theta_new):
+        fetch_row(field, here + pitch, first, last)
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def _sweep(
+    u, v, theta, cos_center, cos_face, strength, at, pitch, begin, end, first, last, width, work, u_new, v_new,
+    theta_new
+):  # fmt: skip
+    """Rows `begin` to `end` of a strip of columns of one level."""
+    wide = pitch + 2 * MOST_LANES
+    for j in range(begin - WARM_UP, end):
+        _ahead(u, v, theta, cos_center, cos_face, at, pitch, j, first, last, width, work, wide)
+        if j >= begin:
+            here, cos = at + j * pitch, cos_center[j]
+            _fetch(u, v, theta, u_new, v_new, theta_new, here, pitch, first, last)
+            damped_row(
+                u, v, here, work, _ring(DIVERGENCE_2, j, wide), _ring(DIVERGENCE_2, j + 1, wide),
+                _ring(VORTICITY_2, j, wide), _ring(VORTICITY_2, j - 1, wide), 1.0 / cos, 1.0 / cos_face[j], strength,
+                u_new, v_new, first, last, width,
+            )  # fmt: skip
+            damped_theta_row(
+                theta, here, work, _theta_ring(j - 1, wide), _theta_ring(j, wide), _theta_ring(j + 1, wide),
+                1.0 / (cos * cos), cos_face[j] / cos, cos_face[j - 1] / cos, strength, theta_new, first, last, width,
+            )  # fmt: skip
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", parallel=True)
@@ -181,34 +215,24 @@ def damp(
     work : make_work; threads may take as many chunks as it has
     u_new, v_new, theta_new : out over the region; other arrays than the inputs
     """
-    chunks = work.shape[0]
-    wide = pitch + 2 * MOST_LANES
+    chunks, size = work.shape[0], lanes(width)
     exact = ordered(width)
-    first, last = first_column, last_column
     strength = coefficient * inverse_distance**4
     count = last_row - first_row
+    vectors = (last_column - first_column + size - 1) // size
+    strips = 1 + (vectors - 1) // max(2, STRIP_BYTES // (size * u.itemsize))
     for chunk in numba.prange(chunks):
         c = np.int64(chunk)
         begin, end = levels * count * c // chunks, levels * count * (c + 1) // chunks
-        space = work[c]
         while begin < end:
             k = begin // count
             row = first_row + begin - k * count
             stop = min(last_row, row + end - begin)
             begin += stop - row
-            at = k * rows * pitch
-            for j in range(row - WARM_UP, row):
-                _ahead(u, v, theta, cos_center, cos_face, at, pitch, j, first, last, exact, space, wide)
-            for j in range(row, stop):
-                _ahead(u, v, theta, cos_center, cos_face, at, pitch, j, first, last, exact, space, wide)
-                here, cos = at + j * pitch, cos_center[j]
-                damped_row(
-                    u, v, here, space, _ring(DIVERGENCE_2, j, wide), _ring(DIVERGENCE_2, j + 1, wide),
-                    _ring(VORTICITY_2, j, wide), _ring(VORTICITY_2, j - 1, wide), 1.0 / cos, 1.0 / cos_face[j],
-                    strength, u_new, v_new, first, last, exact,
-                )  # fmt: skip
-                damped_theta_row(
-                    theta, here, space, _theta_ring(j - 1, wide), _theta_ring(j, wide), _theta_ring(j + 1, wide),
-                    1.0 / (cos * cos), cos_face[j] / cos, cos_face[j - 1] / cos, strength, theta_new, first, last,
-                    exact,
+            for s in range(strips):
+                first = first_column + vectors * s // strips * size
+                last = min(last_column, first_column + vectors * (s + 1) // strips * size)
+                _sweep(
+                    u, v, theta, cos_center, cos_face, strength, k * rows * pitch, pitch, row, stop, first, last, exact,
+                    work[c], u_new, v_new, theta_new,
                 )  # fmt: skip

@@ -16,7 +16,6 @@ from clustermark.devices.simd import lanes, load, ordered, select, store_first
 # Rows of the workspace: ln(p_s/p₀); 200 K/(p_s/p₀)^κ; 315 K − ΔT_y sin²φ; Δθ_z cos²φ; cos⁴φ.
 LOG, COLD, BASE, SLOPE, FOURTH, WORK_ROWS = range(6)
 _inline: Any = numba.njit(nogil=True, error_model="numpy", forceinline=True)
-_row: Any = numba.njit(nogil=True, error_model="numpy")
 warm_equilibrium = _inline(physics_3d.warm_equilibrium)
 relaxed = _inline(physics_3d.relaxed)
 
@@ -26,7 +25,7 @@ def make_work(chunks: int, pitch: int, dtype: str) -> Array:
     return np.zeros((chunks, WORK_ROWS * (pitch + 2 * MOST_LANES)), dtype)
 
 
-@_row
+@_inline
 def column_row(
     mass, sine_square, here, reference_pressure, kappa, warmest, coldest, meridional, vertical, work, wide, first, last
 ):
@@ -42,7 +41,7 @@ def column_row(
         work[FOURTH * wide + i] = cosine_square * cosine_square
 
 
-@_row
+@_inline
 def relax_row(theta, here, work, wide, log_sigma, inverse_exner, rate, more, first, last, width):
     """θ of a level towards T_eq/P_k, with rates Δt·k_a + `more`·cos⁴φ."""
     for i in range(first, last, lanes(width)):
@@ -57,7 +56,7 @@ def relax_row(theta, here, work, wide, log_sigma, inverse_exner, rate, more, fir
         store_first(theta, here + i, relaxed(load(theta, here + i, width), target, speed, 1.0), last - i)
 
 
-@_row
+@_inline
 def slow_row(wind, here, factor, first, last, width):
     """Rayleigh friction: a wind times 1/(1 + Δt·k_v)."""
     for i in range(first, last, lanes(width)):

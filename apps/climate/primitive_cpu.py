@@ -13,10 +13,9 @@ import numba
 import numpy as np
 
 from clustermark.apps.climate.layout import MOST_LANES, Array
-from clustermark.apps.climate.memory import aligned_zeros
+from clustermark.apps.climate.memory import aligned_zeros, fetch_row
 from clustermark.apps.climate.primitive_rows_cpu import (
     copy_row,
-    fetch_row,
     flux_and_vorticity_row,
     hydrostatic_row,
     layer_row,
@@ -45,9 +44,8 @@ REACH = 2
 ) = range(13)  # fmt: skip
 VERTICAL, ENERGY, VORTICITY, THETA_NORTH, RINGS = range(5)
 # Rows of all levels that a strip of columns has in use at a time, rings and fields, and the bytes that they may take.
-ROWS_IN_USE, STRIP_BYTES = 20, 300_000
+ROWS_IN_USE, STRIP_BYTES = 20, 500_000
 _inline: Any = numba.njit(nogil=True, error_model="numpy", forceinline=True)
-_row: Any = numba.njit(nogil=True, error_model="numpy")
 
 
 def make_work(chunks: int, levels: int, pitch: int, dtype: str) -> Array:
@@ -61,13 +59,13 @@ def _strip(levels, size, lane_count):
     return max(2, STRIP_BYTES // (ROWS_IN_USE * levels * size * lane_count))
 
 
-@_row
+@_inline
 def _ring(kind, row, k, levels, wide):
     """Place of a row of a level in the ring of a kind."""
     return (SINGLE + (2 * kind + (row & 1)) * levels + k) * wide
 
 
-@_row
+@_inline
 def _diagnose(u, v, theta, geopotential, terms, cos_center, cos_face, table, scale, rows, pitch, j, first, last, width,
               work, wide):  # fmt: skip
     """W and Φ + K of row j at all levels."""
@@ -95,7 +93,7 @@ def _diagnose(u, v, theta, geopotential, terms, cos_center, cos_face, table, sca
         )  # fmt: skip
 
 
-@_row
+@_inline
 def _fluxes(u, v, coriolis, terms, cos_center, cos_face, scale, rows, pitch, j, k, levels, first, last, width, work,
             wide):  # fmt: skip
     """Mass fluxes and potential vorticity of row j at one level."""
@@ -110,7 +108,7 @@ def _fluxes(u, v, coriolis, terms, cos_center, cos_face, scale, rows, pitch, j, 
     )  # fmt: skip
 
 
-@_row
+@_inline
 def _theta_north(theta, rows, pitch, j, k, levels, first, last, width, work, wide):
     """Flux of θ through the north faces of row j at one level."""
     here = (k * rows + j) * pitch
@@ -120,7 +118,7 @@ def _theta_north(theta, rows, pitch, j, k, levels, first, last, width, work, wid
     )  # fmt: skip
 
 
-@_row
+@_inline
 def _begin(u, v, theta, coriolis, terms, cos_center, cos_face, scale, rows, pitch, j, levels, first, last, width, work,
            wide):  # fmt: skip
     """What the row before the first leaves to it: q and fluxes of θ at its north faces."""
@@ -130,7 +128,7 @@ def _begin(u, v, theta, coriolis, terms, cos_center, cos_face, scale, rows, pitc
         _theta_north(theta, rows, pitch, j, k, levels, first, last, width, work, wide)
 
 
-@_row
+@_inline
 def _mass(mass_0, step, pitch, j, first, last, width, work, wide, mass_new):
     """p_s of row j after the stage, and no vertical fluxes at the top."""
     mass_row(mass_0, j * pitch, work, TOTAL * wide, step, CHANGE * wide, INVERSE * wide, mass_new, first, last, width)
@@ -138,7 +136,7 @@ def _mass(mass_0, step, pitch, j, first, last, width, work, wide, mass_new):
         zero_row(work, single * wide, first, last, width)
 
 
-@_row
+@_inline
 def _winds(u, v, theta, u_0, v_0, terms, cos_center, table, scale, step, rows, pitch, j, k, first, last, width, work,
            wide, u_new, v_new):  # fmt: skip
     """u and v of row j at one level after the stage."""
@@ -158,7 +156,7 @@ def _winds(u, v, theta, u_0, v_0, terms, cos_center, table, scale, step, rows, p
     )  # fmt: skip
 
 
-@_row
+@_inline
 def _theta(
     theta, theta_0, cos_center, table, scale, step, rows, pitch, j, k, first, last, width, work, wide, theta_new
 ):
@@ -188,7 +186,7 @@ def _fetch(u, v, theta, u_0, v_0, theta_0, u_new, v_new, theta_new, rows, pitch,
         fetch_row(field, here + pitch, first, last)
 
 
-@_row
+@numba.njit(nogil=True, error_model="numpy")
 def _sweep(
     mass_0, u, v, theta, u_0, v_0, theta_0, geopotential, coriolis, terms, cos_center, cos_face, table, scale, step,
     rows, pitch, begin, end, first, last, width, work, mass_new, u_new, v_new, theta_new

@@ -12,11 +12,10 @@ import numba
 
 from clustermark.apps.climate import physics_3d
 from clustermark.apps.climate.surface_cpu import EAST_EXNER, EAST_WEIGHT, NORTH_EXNER, NORTH_WEIGHT
-from clustermark.devices.simd import lanes, load, magnitude, prefetch, splat, store, store_first, zeros_like
+from clustermark.devices.simd import lanes, load, magnitude, splat, store, store_first, zeros_like
 from clustermark.devices.simd_lookup import converted
 
 _inline: Any = numba.njit(nogil=True, error_model="numpy", forceinline=True)
-_row: Any = numba.njit(nogil=True, error_model="numpy")
 divergence = _inline(physics_3d.divergence)
 kinetic_energy = _inline(physics_3d.kinetic_energy)
 potential_vorticity = _inline(physics_3d.potential_vorticity)
@@ -28,7 +27,7 @@ upwind_flux = _inline(physics_3d.upwind_flux)
 theta_after = _inline(physics_3d.theta)
 
 
-@_row
+@_inline
 def zero_row(work, row, first, last, width):
     """A row of zeros."""
     nothing = zeros_like(load(work, row, width))
@@ -36,21 +35,14 @@ def zero_row(work, row, first, last, width):
         store(work, row + i, nothing)
 
 
-@_row
-def fetch_row(field, here, first, last):
-    """Bring a row of a field into the second cache."""
-    for i in range(first, last, 64 // field.itemsize):
-        prefetch(field, here + i)
-
-
-@_row
+@_inline
 def copy_row(source, here, work, row, first, last, width):
     """A row of a field as a row of the workspace."""
     for i in range(first, last, lanes(width)):
         store(work, row + i, load(source, here + i, width))
 
 
-@_row
+@_inline
 def layer_row(
     u, v, here, south, terms, east_mass, north_mass, south_mass, work, total, vertical, energy,
     factor, quarter, north, south_quarter, first, last, width
@@ -73,7 +65,7 @@ def layer_row(
         store(work, energy + i, kinetic_energy(u_here, u_west, v_here, v_south, quarter, north, south_quarter))
 
 
-@_row
+@_inline
 def hydrostatic_row(
     theta, here, below, terms, exner, work, total, height, vertical, energy, sigma, step, first, last, width
 ):
@@ -89,7 +81,7 @@ def hydrostatic_row(
         store(work, vertical + i, flux)
 
 
-@_row
+@_inline
 def mass_row(mass_0, here, work, total, step, change, inverse, mass_new, first, last, width):
     """p_s after the stage (eq. 1), in float64; its loss and its inverse for θ in the precision of the fields."""
     like = load(work, change, width)
@@ -102,7 +94,7 @@ def mass_row(mass_0, here, work, total, step, change, inverse, mass_new, first, 
         store(work, inverse + i, converted(splat(1.0, width) / after, like))
 
 
-@_row
+@_inline
 def flux_and_vorticity_row(
     u, v, coriolis, here, south, north, plane, terms, corner, east_mass, east_mass_north, north_mass, south_mass,
     lower, upper, factor, work, east, east_pair, through_north, north_pair, corners, first, last, width
@@ -123,7 +115,7 @@ def flux_and_vorticity_row(
         store(work, corners + i, q)
 
 
-@_row
+@_inline
 def winds_row(
     u_0, v_0, u, v, theta, here, north, below, terms, line, plane, work, q, q_south, north_pair, east_pair, vertical,
     vertical_north, energy, energy_north, u_above, v_above, turn_u, turn_v, pull_u, pull_v, level, weight, u_new,
@@ -174,7 +166,7 @@ def winds_row(
         store_first(v_new, here + i, after, last - i)
 
 
-@_row
+@_inline
 def theta_flux_row(theta, before, here, beyond, far, work, flux, out, seven, three, first, last, width):
     """Twelvefold flux of θ through one face of each cell (eq. 9)."""
     for i in range(first, last, lanes(width)):
@@ -192,7 +184,7 @@ def theta_flux_row(theta, before, here, beyond, far, work, flux, out, seven, thr
         store(work, out + i, moved)
 
 
-@_row
+@_inline
 def theta_row(
     theta_0, theta, here, below, work, change, inverse, east, north, south, vertical, above, horizontal_weight,
     vertical_weight, new, first, last, width

@@ -16,10 +16,9 @@ from clustermark.devices.simd_lookup import converted
 EXNER, EAST_EXNER, NORTH_EXNER, EAST_MASS, NORTH_MASS, CORNER, EAST_WEIGHT, NORTH_WEIGHT = range(8)
 TERMS = 8
 _inline: Any = numba.njit(nogil=True, error_model="numpy", forceinline=True)
-_row: Any = numba.njit(nogil=True, error_model="numpy")
 
 
-@_row
+@_inline
 def power(x, table, width):
     """x^κ per lane by the polynomial of vertical.power_table, for x from 2^−7.5 to 2^1.5."""
     result = splat(1.0, width)
@@ -39,7 +38,7 @@ def power(x, table, width):
     return value * result
 
 
-@_row
+@_inline
 def exner_row(mass, exner, here, table, inverse_reference, first, last, width):
     """(p_s/p₀)^κ in float64."""
     for i in range(first, last, lanes(width)):
@@ -47,7 +46,7 @@ def exner_row(mass, exner, here, table, inverse_reference, first, last, width):
         store_first(exner, here + i, value, last - i)
 
 
-@_row
+@_inline
 def terms_row(mass, exner, here, north, cos_face, half_heat_capacity, plane, terms, first, last, width):
     """The planes of `terms` along one row."""
     like = load(terms, here, width)
