@@ -14,6 +14,8 @@ PRIMITIVE = ("held_suarez", "baroclinic_wave")
 SHALLOW = ("tc2", "tc5", "tc6", "galewsky")
 # Cells per 90 degrees: below, a panel's halo reaches its pole; above, an index leaves its type.
 FEWEST_CELLS, MOST_CELLS = 12, 9000
+# How far 90/resolution may be from a whole number, of that number.
+WHOLE = 1e-6
 # Rows of a block that its halo needs.
 LEAST_ROWS = 3
 
@@ -26,9 +28,9 @@ def prepare(case: Case, context: Context) -> Trial:
 
 
 def cells_of(resolution: float) -> int:
-    """Cells per 90 degrees, 0 where the resolution does not divide them."""
+    """Cells per 90 degrees, 0 where the resolution does not divide them; 0.33333333 is meant as a third."""
     cells = round(90.0 / resolution) if resolution > 0 else 0
-    return cells if cells and abs(cells * resolution - 90.0) < 1e-6 * resolution else 0
+    return cells if abs(cells * resolution - 90.0) <= 90.0 * WHOLE else 0
 
 
 def _case(value: ParamValue) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from clustermark.apps.climate import cells_of
 from clustermark.apps.climate.input_file import Input
-from clustermark.apps.climate.input_rules import cells_of
 from clustermark.apps.climate.layout import BUFFER
 from clustermark.apps.climate.schedule import HOUR
 from clustermark.apps.climate.setup import Setup

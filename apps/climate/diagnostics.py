@@ -65,6 +65,8 @@ class Diagnostics:
         """The table of outputs of the simulation's case."""
         self._simulation = simulation
         case = simulation.model.case
+        # Surface pressure is the weight of the air above.
+        self._weight = case.planet.gravity if isinstance(case, PrimitiveCase) else 1.0
         self.outputs = PRIMITIVE_OUTPUTS if isinstance(case, PrimitiveCase) else SHALLOW_OUTPUTS
 
     def gather(self, name: str) -> Array | None:
@@ -114,7 +116,7 @@ class Diagnostics:
         return Look(
             step=simulation.step,
             time=simulation.time,
-            mass=simulation.budget.mass(state),
+            mass=simulation.budget.mass(state) / self._weight,
             energy=simulation.budget.energy(state),
             raw_mass_drift=fixer.raw_drift,
             fixer_work=-fixer.raw_drift if fixer.enabled else 0.0,

@@ -18,21 +18,21 @@ from clustermark.apps.climate.gathering import gather, scatter
 from clustermark.apps.climate.grid import PanelGrid
 from clustermark.apps.climate.halo import Exchange
 from clustermark.apps.climate.initial import make_state
-from clustermark.apps.climate.layout import BUFFER, HALO, Array, Floats, Region, State
-from clustermark.apps.climate.memory import aligned_zeros
+from clustermark.apps.climate.layout import BUFFER, Array, Floats, Region, State
 from clustermark.apps.climate.metric import Metric, make_metric
 from clustermark.apps.climate.model import Model, make_model
-from clustermark.apps.climate.overset import make_tables
 from clustermark.apps.climate.primitive_core import PrimitiveCore
-from clustermark.apps.climate.primitive_cpu import REACH
-from clustermark.apps.climate.routes import make_routes
 from clustermark.apps.climate.setup import Setup
 from clustermark.apps.climate.shallow_core import ShallowCore
+from clustermark.apps.climate.states import fields, like, make_exchanges, parts_of
 from clustermark.apps.console.sections import SectionClock
 
 SECTIONS = ("stage", "halo", "damping", "forcing", "fixer")
 # Wicker & Skamarock 2002: the fractions of Δt that the three stages step from the start of the step.
 STAGES = (1.0 / 3.0, 1.0 / 2.0, 1.0)
+FIELDS = ("mass", "u", "v", "theta", "tracer")
+# What `save` keeps beside the fields.
+NUMBERS = ("step", "time", "mass_reference", "mass_before", "raw_mass_drift")
 
 # Work on a block's region.
 Work = Callable[[int, Region], None]
@@ -65,11 +65,11 @@ class Simulation:
         self.levels = self.core.levels
         # The state of now and two spare ones; an exchange is bound to the arrays of one state.
         first = make_state(self.model, self.domain)
-        self._states = [first, _like(first), _like(first)]
-        self._exchanges = _make_exchanges(self.domain, comm, self._states, self.model.threads)
-        self._blendings = _make_exchanges(self.domain, comm, self._states, self.model.threads, BUFFER)
+        self._states = [first, like(first), like(first)]
+        self._exchanges = make_exchanges(self.domain, comm, self._states, self.model.threads)
+        self._blendings = make_exchanges(self.domain, comm, self._states, self.model.threads, BUFFER)
         self._pending: Exchange | None = None
-        self._whole, self._inner, self._rim = _parts(self.domain)
+        self._whole, self._inner, self._rim = parts_of(self.domain)
         self._blocks = range(len(self.domain.blocks))
         self.step, self.time = 0, 0.0
         self._share_halo(first)
@@ -117,8 +117,11 @@ class Simulation:
         self._settle()
 
     def compile(self) -> None:
-        """Call every kernel once, for nothing; the state stays."""
+        """Call every kernel once, for nothing; the state stays. Collective."""
         start, first, second = self._states
+        for exchange in (self._exchanges[id(first)], self._blendings[id(first)]):
+            exchange.start()
+            exchange.finish()
         for block in self._blocks:
             self.core.stage(block, self._whole, start, start, 0.0, first)
             if self.model.damping_hours > 0:
@@ -256,54 +259,7 @@ def make_simulation(setup: Setup, comm: Any) -> Simulation:
     return simulation
 
 
-FIELDS = ("mass", "u", "v", "theta", "tracer")
-# What `save` keeps beside the fields.
-NUMBERS = ("step", "time", "mass_reference", "mass_before", "raw_mass_drift")
-
-
 def _make_core(model: Model, domain: Domain, metric: Metric) -> Core:
     if isinstance(model.case, PrimitiveCase):
         return PrimitiveCore(model.case, model, domain, metric)
     return ShallowCore(model.case, model, domain, metric)
-
-
-def _like(state: State) -> State:
-    """A state of the same shapes, touched."""
-    made = [None if array is None else aligned_zeros(array.shape, array.dtype) for array in fields(state)]
-    return State(*made)  # pyright: ignore[reportArgumentType]  # None where the other state has None
-
-
-def fields(state: State) -> tuple[Array | None, ...]:
-    """All fields of a state, in the order of its declaration."""
-    return (state.mass, state.u, state.v, state.theta, state.tracer)
-
-
-def _make_exchanges(
-    domain: Domain, comm: Any, states: list[State], threads: int, rings: int = 0
-) -> dict[int, Exchange]:
-    """The exchange of each state, by its identity; they share their tables, which blend so many rings."""
-    tables = make_tables(domain.grid, rings)
-    routes = make_routes(domain, tables, REACH)
-    found = {}
-    for state in states:
-        scalars = [array for array in (state.mass, state.theta, state.tracer) if array is not None]
-        found[id(state)] = Exchange(domain, tables, comm, scalars, [(state.u, state.v)], routes, threads)
-    return found
-
-
-def _parts(domain: Domain) -> tuple[Region, Region | None, tuple[Region, ...]]:
-    """All evolved cells of a block; those that see no halo, if any; the strips around these."""
-    block = domain.blocks[0]
-    top, left = HALO, HALO
-    bottom, right = HALO + block.rows, HALO + block.columns
-    whole = Region(top, bottom, left, right)
-    if min(block.rows, block.columns) <= 2 * REACH:
-        return whole, None, ()
-    inner = Region(top + REACH, bottom - REACH, left + REACH, right - REACH)
-    strips = (
-        Region(top, top + REACH, left, right),
-        Region(bottom - REACH, bottom, left, right),
-        Region(top + REACH, bottom - REACH, left, left + REACH),
-        Region(top + REACH, bottom - REACH, right - REACH, right),
-    )
-    return whole, inner, strips

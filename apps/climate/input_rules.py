@@ -6,11 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from clustermark.apps.climate import cells_of
 from clustermark.apps.climate.keys import SHALLOW_WATER
 from clustermark.core.errors import UsageError, plain
-
-# How far 90/resolution may be from a whole number: 0.33333333 is meant as a third.
-_WHOLE = 1e-6
 
 
 def check_combinations(values: Mapping[str, Any], given: set[str], where: str) -> None:
@@ -32,16 +30,11 @@ def check_combinations(values: Mapping[str, Any], given: set[str], where: str) -
             raise UsageError(f"input {where}: {sentence}")
 
 
-def cells_of(resolution: float) -> int:
-    """Cells per 90° of a resolution [degrees]."""
-    return round(90 / resolution)
-
-
 def _resolution(values: Mapping[str, Any], given: set[str]) -> str:
     resolution = values["grid.resolution"]
-    cells = 90 / resolution
-    if abs(cells - round(cells)) <= _WHOLE * cells:
+    if cells_of(resolution):
         return ""
+    cells = 90 / resolution
     near = sorted({math.floor(cells), math.ceil(cells)})
     return (
         f"grid.resolution is {resolution:g}°, and 90/{resolution:g} = {cells:.6g} is not whole; "

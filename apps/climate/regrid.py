@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from clustermark.apps.climate.grid import HALF_HEIGHT, HALF_WIDTH, PanelGrid, area_weights, other_panel, true_points
+from clustermark.apps.climate.grid import HALF_HEIGHT, HALF_WIDTH, PanelGrid, other_panel
 from clustermark.apps.climate.layout import HALO, Array, Floats
 from clustermark.apps.climate.overset import POINTS, Stencil, stencil_at
 from clustermark.core.errors import UsageError
@@ -66,43 +66,3 @@ def _interpolated(stencil: Stencil, field: Array) -> Array:
             weights = stencil.row_weights[:, p] * stencil.column_weights[:, q]
             total += weights * field[..., row + p, column + q]
     return total
-
-
-def band_edges(bands: int) -> Floats:
-    """(bands + 1,) latitudes from pole to pole [degrees]."""
-    return np.linspace(-90.0, 90.0, bands + 1)
-
-
-def zonal_mean(grid: PanelGrid, field: Array, bands: int) -> Floats:
-    """Area-weighted means of the cells whose centres lie in each of so many bands of equal width.
-
-    Cells count with `area_weights`: those in both panels with a half. A cell belongs to one band, so that the mean
-    stands for the mean latitude of the band's cells, which differs from its middle by a fraction of a cell.
-
-    Parameters
-    ----------
-    field : (2, [levels,] rows, columns) at evolved cell centres
-
-    Returns
-    -------
-    means : ([levels,] bands) float64, from south to north
-
-    Raises
-    ------
-    UsageError : a band without cells
-    """
-    weights = area_weights(grid, 1.0).reshape(-1)
-    total, area = np.zeros((*field.shape[1:-2], bands)), np.zeros(bands)
-    for panel in (0, 1):
-        latitude = np.rad2deg(true_points(grid, panel, "center")[1])[HALO:-HALO, HALO:-HALO].reshape(-1)
-        band = np.clip(np.floor((latitude + 90.0) * (bands / 180.0)).astype(np.int64), 0, bands - 1)
-        area += np.bincount(band, weights, bands)
-        values = field[panel].reshape(-1, weights.size).astype(np.float64)
-        sums = np.array([np.bincount(band, weights * level, bands) for level in values])
-        total += sums.reshape(total.shape)
-    if not area.all():
-        raise UsageError(
-            f"{bands} zonal bands leave some without a cell of a panel of {grid.cells} cells per 90°: "
-            f"expected {2 * grid.cells} or fewer; use wider bands or a finer resolution"
-        )
-    return total / area

@@ -7,7 +7,7 @@ import pytest
 
 from clustermark.apps.climate.grid import PanelGrid, true_points
 from clustermark.apps.climate.layout import HALO
-from clustermark.apps.climate.regrid import LatLonMap, band_edges, zonal_mean
+from clustermark.apps.climate.regrid import LatLonMap
 from clustermark.core.errors import UsageError
 
 
@@ -48,18 +48,3 @@ def test_a_field_without_levels_keeps_its_dtype() -> None:
 def test_a_map_that_does_not_fit_the_sphere_is_refused(degrees: float) -> None:
     with pytest.raises(UsageError, match=r"does not divide 180°: expected 180/n degrees"):
         LatLonMap(PanelGrid(12), degrees)
-
-
-def test_zonal_means_lose_the_waves_and_keep_the_profile() -> None:
-    grid, bands = PanelGrid(30), 30
-    means = zonal_mean(grid, on_panels(grid), bands)
-    edges = np.deg2rad(band_edges(bands))
-    exact = np.diff(np.sin(edges) ** 2 / 2) / np.diff(np.sin(edges))  # ∫ sin φ cos φ / ∫ cos φ
-    assert means.shape == (2, bands) and np.allclose(means[1], 3.0 * means[0])
-    assert np.abs(means[0] - exact).max() < 5e-3
-    assert np.allclose(means[0], -means[0][::-1], atol=1e-12)
-
-
-def test_bands_without_cells_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"90 zonal bands leave some without a cell of a panel of 12 cells per 90°"):
-        zonal_mean(PanelGrid(12), on_panels(PanelGrid(12)), 90)

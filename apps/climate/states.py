@@ -1,0 +1,53 @@
+"""States of a rank, the exchanges that are bound to them, and the regions that a step goes through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clustermark.apps.climate.decomposition import Domain
+from clustermark.apps.climate.halo import Exchange
+from clustermark.apps.climate.layout import HALO, Array, Region, State
+from clustermark.apps.climate.memory import aligned_zeros
+from clustermark.apps.climate.overset import make_tables
+from clustermark.apps.climate.primitive_cpu import REACH
+from clustermark.apps.climate.routes import make_routes
+
+
+def like(state: State) -> State:
+    """A state of the same shapes, touched."""
+    made = [None if array is None else aligned_zeros(array.shape, array.dtype) for array in fields(state)]
+    return State(*made)  # pyright: ignore[reportArgumentType]  # None where the other state has None
+
+
+def fields(state: State) -> tuple[Array | None, ...]:
+    """All fields of a state, in the order of its declaration."""
+    return (state.mass, state.u, state.v, state.theta, state.tracer)
+
+
+def make_exchanges(domain: Domain, comm: Any, states: list[State], threads: int, rings: int = 0) -> dict[int, Exchange]:
+    """The exchange of each state, by its identity; they share their tables, which blend so many rings."""
+    tables = make_tables(domain.grid, rings)
+    routes = make_routes(domain, tables, REACH)
+    found = {}
+    for state in states:
+        scalars = [array for array in (state.mass, state.theta, state.tracer) if array is not None]
+        found[id(state)] = Exchange(domain, tables, comm, scalars, [(state.u, state.v)], routes, threads)
+    return found
+
+
+def parts_of(domain: Domain) -> tuple[Region, Region | None, tuple[Region, ...]]:
+    """All evolved cells of a block; those that see no halo, if any; the strips around these."""
+    block = domain.blocks[0]
+    top, left = HALO, HALO
+    bottom, right = HALO + block.rows, HALO + block.columns
+    whole = Region(top, bottom, left, right)
+    if min(block.rows, block.columns) <= 2 * REACH:
+        return whole, None, ()
+    inner = Region(top + REACH, bottom - REACH, left + REACH, right - REACH)
+    strips = (
+        Region(top, top + REACH, left, right),
+        Region(bottom - REACH, bottom, left, right),
+        Region(top + REACH, bottom - REACH, left, left + REACH),
+        Region(top + REACH, bottom - REACH, right - REACH, right),
+    )
+    return whole, inner, strips
