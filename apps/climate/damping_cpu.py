@@ -201,7 +201,7 @@ def damp(
     u, v, theta, cos_center, cos_face, inverse_distance, coefficient, levels, rows, pitch, first_row, last_row,
     first_column, last_column, width, work, u_new, v_new, theta_new
 ):  # fmt: skip
-    """V − ν₄Δt ∇⁴V and θ − ν₄Δt ∇⁴θ, ∇² of winds as grad div − curl curl (eqs. 10 to 12 of docs/climate.md).
+    """V − ν₄Δt ∇⁴V and θ − ν₄Δt ∇⁴θ, ∇² of winds as grad div − curl curl (docs/climate.md, atmosphere 10 to 12).
 
     Parameters
     ----------

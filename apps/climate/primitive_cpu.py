@@ -218,7 +218,7 @@ def advance(
     inverse_distance, step, rows, pitch, first_row, last_row, first_column, last_column, width, work,
     mass_new, u_new, v_new, theta_new
 ):  # fmt: skip
-    """X_new = X₀ + Δt·F(X): one stage of the primitive equations of a block (eqs. 1 to 9 of docs/climate.md).
+    """X_new = X₀ + Δt·F(X): one stage of the primitive equations of a block (docs/climate.md, atmosphere 1 to 9).
 
     Parameters
     ----------

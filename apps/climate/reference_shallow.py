@@ -57,7 +57,7 @@ def shallow_tendencies(
 ) -> Tendencies:
     """Shallow water in vector-invariant form, potential-enstrophy-conserving scheme (Sadourny 1975, J. Atmos. Sci. 32).
 
-    On a C-grid of longitude λ and latitude φ with metric a cos φ, equations (1) to (8) of docs/climate.md:
+    On a C-grid of longitude λ and latitude φ with metric a cos φ, shallow water (1) to (8) of docs/climate.md:
 
         U = h̄ˣ u                      V = h̄ʸ v cos φ                                     (1)
         ζ = [δλ v − δφ(u cos φ)]/(aΔ cos φ)                                              (2)
