@@ -23,6 +23,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import overload
 
+from clustermark.devices.simd_memory import call, load, prefetch, store, store_first
 from clustermark.devices.simd_types import (
     ELEMENTS,
     Mask,
@@ -72,11 +73,6 @@ def _as_vector(context: Any, builder: Any, value: Any, kind: types.Type, wanted:
     return spread(builder, context.cast(builder, value, kind, wanted.element), wanted.count)
 
 
-def _element_pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any, kind: Any) -> Any:
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), kind.as_pointer())
-
-
 @operation
 def lanes(typing_context: Any, width: Any) -> Any:
     """Number of lanes of a Width, a constant to the compiler."""
@@ -95,57 +91,6 @@ def ordered(typing_context: Any, width: Any) -> Any:
         return context.get_dummy_value()
 
     return WidthType(width.count, ordered=True)(width), generate
-
-
-@operation
-def load(typing_context: Any, array: Any, index: Any, width: Any) -> Any:
-    """array[index : index + lanes] of a flat C-contiguous array as a vector; no bounds are checked."""
-    result = Vector(array.dtype, width.count, width.ordered)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        position = context.cast(builder, arguments[1], signature.args[1], types.intp)
-        pointer = _element_pointer(context, builder, array, arguments[0], position, vector_type(result))
-        return builder.load(pointer, align=array.dtype.bitwidth // 8)
-
-    return result(array, index, width), generate
-
-
-@operation
-def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
-    """array[index : index + lanes] = vector; no bounds are checked."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        position = context.cast(builder, arguments[1], signature.args[1], types.intp)
-        pointer = _element_pointer(context, builder, array, arguments[0], position, vector_type(vector))
-        builder.store(arguments[2], pointer, align=array.dtype.bitwidth // 8)
-        return context.get_dummy_value()
-
-    return types.void(array, index, vector), generate
-
-
-@operation
-def store_first(typing_context: Any, array: Any, index: Any, vector: Any, count: Any) -> Any:
-    """array[index : index + count] = the first lanes, all where count is larger; no bounds are checked."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind, number = vector_type(vector), ir.IntType(64)
-        position = context.cast(builder, arguments[1], signature.args[1], types.intp)
-        pointer = _element_pointer(context, builder, array, arguments[0], position, kind)
-        wanted = context.cast(builder, arguments[3], signature.args[3], types.int64)
-        align = array.dtype.bitwidth // 8
-        whole = builder.icmp_signed(">=", wanted, ir.Constant(number, vector.count))
-        with builder.if_else(whole, likely=True) as (all_lanes, some_lanes):
-            with all_lanes:
-                builder.store(arguments[2], pointer, align=align)
-            with some_lanes:
-                lane = ir.Constant(ir.VectorType(number, vector.count), list(range(vector.count)))
-                mask = builder.icmp_signed("<", lane, spread(builder, wanted, vector.count))
-                name = f"llvm.masked.store.v{vector.count}f{vector.element.bitwidth}.p0"
-                choices = [arguments[2], pointer, ir.Constant(ir.IntType(32), align), mask]
-                _call(builder, name, ir.VoidType(), choices)
-        return context.get_dummy_value()
-
-    return types.void(array, index, vector, count), generate
 
 
 @operation
@@ -282,11 +227,6 @@ def total(typing_context: Any, vector: Any) -> Any:
     return vector.element(vector), generate
 
 
-def _call(builder: Any, name: str, result: Any, arguments: list[Any], **flags: Any) -> Any:
-    kind = ir.FunctionType(result, [argument.type for argument in arguments])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments, **flags)
-
-
 @operation
 def bit_count(typing_context: Any, word: Any) -> Any:
     """Number of bits of an int64 that are 1."""
@@ -314,7 +254,7 @@ def multiply_add(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         name = f"llvm.fmuladd.v{a.count}f{a.element.bitwidth}"
-        return _call(builder, name, vector_type(a), list(arguments), fastmath=ARITHMETIC)
+        return call(builder, name, vector_type(a), list(arguments), fastmath=ARITHMETIC)
 
     return a(a, b, c), generate
 
@@ -325,25 +265,9 @@ def square_root(typing_context: Any, vector: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = vector_type(vector)
-        return _call(builder, f"llvm.sqrt.v{vector.count}f{vector.element.bitwidth}", kind, list(arguments))
+        return call(builder, f"llvm.sqrt.v{vector.count}f{vector.element.bitwidth}", kind, list(arguments))
 
     return vector(vector), generate
-
-
-@operation
-def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
-    """Ask for the cache line of array[index] in the second cache; any index is allowed."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        position = context.cast(builder, arguments[1], signature.args[1], types.intp)
-        pointer = _element_pointer(context, builder, array, arguments[0], position, ir.IntType(8))
-        number = ir.IntType(32)
-        # Read, near, data.
-        choices = [ir.Constant(number, 0), ir.Constant(number, 2), ir.Constant(number, 1)]
-        _call(builder, "llvm.prefetch.p0i8", ir.VoidType(), [pointer, *choices])
-        return context.get_dummy_value()
-
-    return types.void(array, index), generate
 
 
 @operation
@@ -352,6 +276,6 @@ def magnitude(typing_context: Any, vector: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = vector_type(vector)
-        return _call(builder, f"llvm.fabs.v{vector.count}f{vector.element.bitwidth}", kind, list(arguments))
+        return call(builder, f"llvm.fabs.v{vector.count}f{vector.element.bitwidth}", kind, list(arguments))
 
     return vector(vector), generate

@@ -1,0 +1,88 @@
+"""Explicit SIMD between vectors and memory: loads, stores, asking for a line ahead; part of devices/simd.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+
+from clustermark.devices.simd_types import Vector, operation, spread, vector_type
+
+
+def _element_pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any, kind: Any) -> Any:
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [index]), kind.as_pointer())
+
+
+def call(builder: Any, name: str, result: Any, arguments: list[Any], **flags: Any) -> Any:
+    """LLVM: call the intrinsic function of that name; its parameters have the types of the arguments."""
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments, **flags)
+
+
+@operation
+def load(typing_context: Any, array: Any, index: Any, width: Any) -> Any:
+    """array[index : index + lanes] of a flat C-contiguous array as a vector; no bounds are checked."""
+    result = Vector(array.dtype, width.count, width.ordered)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        position = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        pointer = _element_pointer(context, builder, array, arguments[0], position, vector_type(result))
+        return builder.load(pointer, align=array.dtype.bitwidth // 8)
+
+    return result(array, index, width), generate
+
+
+@operation
+def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
+    """array[index : index + lanes] = vector; no bounds are checked."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        position = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        pointer = _element_pointer(context, builder, array, arguments[0], position, vector_type(vector))
+        builder.store(arguments[2], pointer, align=array.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(array, index, vector), generate
+
+
+@operation
+def store_first(typing_context: Any, array: Any, index: Any, vector: Any, count: Any) -> Any:
+    """array[index : index + count] = the first lanes, all where count is larger; no bounds are checked."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind, number = vector_type(vector), ir.IntType(64)
+        position = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        pointer = _element_pointer(context, builder, array, arguments[0], position, kind)
+        wanted = context.cast(builder, arguments[3], signature.args[3], types.int64)
+        align = array.dtype.bitwidth // 8
+        whole = builder.icmp_signed(">=", wanted, ir.Constant(number, vector.count))
+        with builder.if_else(whole, likely=True) as (all_lanes, some_lanes):
+            with all_lanes:
+                builder.store(arguments[2], pointer, align=align)
+            with some_lanes:
+                lane = ir.Constant(ir.VectorType(number, vector.count), list(range(vector.count)))
+                mask = builder.icmp_signed("<", lane, spread(builder, wanted, vector.count))
+                name = f"llvm.masked.store.v{vector.count}f{vector.element.bitwidth}.p0"
+                choices = [arguments[2], pointer, ir.Constant(ir.IntType(32), align), mask]
+                call(builder, name, ir.VoidType(), choices)
+        return context.get_dummy_value()
+
+    return types.void(array, index, vector, count), generate
+
+
+@operation
+def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
+    """Ask for the cache line of array[index] in the second cache; any index is allowed."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        position = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        pointer = _element_pointer(context, builder, array, arguments[0], position, ir.IntType(8))
+        number = ir.IntType(32)
+        # Read, near, data.
+        choices = [ir.Constant(number, 0), ir.Constant(number, 2), ir.Constant(number, 1)]
+        call(builder, "llvm.prefetch.p0i8", ir.VoidType(), [pointer, *choices])
+        return context.get_dummy_value()
+
+    return types.void(array, index), generate
