@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from clustermark.apps.climate.budget import Budget, MassFixer
+from clustermark.apps.climate.budget import ROOM, Budget, MassFixer
 from clustermark.apps.climate.cases import PrimitiveCase
 from clustermark.apps.climate.decomposition import Block, Domain, evolved
 from clustermark.apps.climate.engine import Look, Output
@@ -36,6 +36,9 @@ PRIMITIVE_OUTPUTS = {
     "theta": Output("potential temperature", "air_potential_temperature", "K", 3),
     "vorticity": Output("relative vorticity", "atmosphere_relative_vorticity", "s-1", 3),
 }
+
+
+ADVICE = "use a shorter timestep or more damping, and go on from the last restart file"
 
 
 class Observed(Protocol):
@@ -147,18 +150,19 @@ def named_fields(case: Any, state: State) -> list[tuple[str, Array]]:
     return named + [(name, a) for name, a in (("theta", state.theta), ("tracer", state.tracer)) if a is not None]
 
 
-def refuse_no_numbers(simulation: Observed, state: State) -> None:
-    """End a run whose fields hold a value that is not finite, on every rank with the same sentence. Collective.
+def refuse_no_mass(simulation: Observed, state: State) -> None:
+    """End a run whose mass is no number, on every rank with the same sentence. Collective.
 
     Raises
     ------
-    ClustermarkError : names the step, the field and the place
+    ClustermarkError : names the step, and field and place of a value that is not finite, or the mass that has grown
     """
     found = _first_no_number(simulation, state)
     if simulation.comm is not None:
         found = next((sentence for sentence in simulation.comm.allgather(found) if sentence), "")
-    if found:
-        raise ClustermarkError(found)
+    mass = named_fields(simulation.model.case, state)[0][0]
+    grown = f"step {simulation.step}: {mass} has somewhere grown to over {ROOM:g} times its largest value at the start"
+    raise ClustermarkError(f"{found or grown}; {ADVICE}")
 
 
 def _first_no_number(simulation: Observed, state: State) -> str:
@@ -173,7 +177,7 @@ def _first_no_number(simulation: Observed, state: State) -> str:
             aloft = f", level {level[0] + 1}" if level and simulation.levels > 1 else ""
             return (
                 f"step {simulation.step}: {name} is {cells[tuple(bad[0])]} at {latitude:.1f}° N {longitude:.1f}° E"
-                f"{aloft}; use a shorter timestep or more damping, and go on from the last restart file"
+                f"{aloft}"
             )
     return ""
 

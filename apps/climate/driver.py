@@ -12,7 +12,7 @@ from clustermark.apps.climate.budget import Budget, MassFixer
 from clustermark.apps.climate.cases import PrimitiveCase
 from clustermark.apps.climate.core import Core
 from clustermark.apps.climate.decomposition import Domain, choose
-from clustermark.apps.climate.diagnostics import Diagnostics, refuse_no_numbers
+from clustermark.apps.climate.diagnostics import Diagnostics, refuse_no_mass
 from clustermark.apps.climate.engine import Look, Output
 from clustermark.apps.climate.gathering import gather, scatter
 from clustermark.apps.climate.grid import PanelGrid
@@ -111,7 +111,7 @@ class Simulation:
 
         Raises
         ------
-        ClustermarkError : a field is no longer finite; the sentence names step, field and place
+        ClustermarkError : the mass is no number or far beyond the start's; the sentence names step, field and place
         """
         self.march(steps)
         self._settle()
@@ -152,7 +152,7 @@ class Simulation:
         with self.clock.section("fixer"):
             finite = self.fixer.apply(now)
         if not finite:
-            refuse_no_numbers(self, now)
+            refuse_no_mass(self, now)
         self._share_halo(now)
 
     def _smooth(self, now: State, spare: State) -> State:
