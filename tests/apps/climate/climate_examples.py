@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +28,34 @@ SCENARIOS: dict[str, tuple[Setup, int]] = {
 }
 
 
+class OneAtATime:
+    """The kernels of a core for ranks that are threads: not every thread layer of numba may be entered by two."""
+
+    lock = threading.Lock()
+
+    def __init__(self, core: Any) -> None:
+        self._core = core
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._core, name)
+        return self._locked(found) if callable(found) else found
+
+    def _locked(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            with self.lock:
+                return method(*arguments)
+
+        return call
+
+
+def simulation_of(setup: Setup, comm: Any) -> Simulation:
+    """A simulation that may be one of several ranks in this process."""
+    simulation = Simulation(setup, comm)
+    if comm is not None:
+        simulation.core = OneAtATime(simulation.core)
+    return simulation
+
+
 def cuts(ranks: int) -> list[tuple[int, int]]:
     """Every py × px that so many ranks allow: a panel for each half of them, or both panels for all."""
     found = []
@@ -37,6 +67,6 @@ def cuts(ranks: int) -> list[tuple[int, int]]:
 def fields_of(name: str, comm: Any, py: int = 0, px: int = 0, **changes: Any) -> dict[str, Any]:
     """What a scenario ends with, on rank 0: prognostic fields, step, time, the fixer's account; elsewhere nothing."""
     setup, steps = SCENARIOS[name]
-    simulation = Simulation(replace(setup, py=py, px=px, **changes), comm)
+    simulation = simulation_of(replace(setup, py=py, px=px, **changes), comm)
     simulation.advance(steps)
     return simulation.save() or {}

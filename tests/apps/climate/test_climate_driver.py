@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from climate_examples import SCENARIOS, cuts, fields_of, setup_of
+from climate_examples import SCENARIOS, cuts, fields_of, setup_of, simulation_of
 from thread_ranks import on_ranks
 
 from clustermark.apps.climate.driver import Simulation
@@ -74,7 +74,7 @@ def test_a_restart_on_other_ranks_goes_on_bit_by_bit() -> None:
     saved = first.save()
 
     def second(comm: Any) -> dict[str, Any]:
-        simulation = Simulation(setup, comm)
+        simulation = simulation_of(setup, comm)
         simulation.restore(saved if comm.rank == 0 else None)
         simulation.advance(steps - 3)
         return simulation.save() or {}
