@@ -52,7 +52,8 @@ def simulation_of(setup: Setup, comm: Any) -> Simulation:
     """A simulation that may be one of several ranks in this process."""
     simulation = Simulation(setup, comm)
     if comm is not None:
-        simulation.core = OneAtATime(simulation.core)
+        one_at_a_time: Any = OneAtATime(simulation.core)
+        simulation.core = one_at_a_time
     return simulation
 
 
