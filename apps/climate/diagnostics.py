@@ -18,7 +18,7 @@ from clustermark.apps.climate.layout import HALO, Array, Floats, State
 from clustermark.apps.climate.metric import Metric
 from clustermark.apps.climate.model import Model, fastest_wave
 from clustermark.apps.climate.vertical import make_levels
-from clustermark.apps.climate.winds import true_winds, vorticity
+from clustermark.apps.climate.winds import true_winds, turns_of, vorticity
 from clustermark.core.errors import ClustermarkError
 
 SHALLOW_OUTPUTS = {
@@ -68,6 +68,11 @@ class Diagnostics:
         """The table of outputs of the simulation's case."""
         self._simulation = simulation
         case = simulation.model.case
+        # What frames need again and again: directions at the centres, and the ground under the water.
+        domain = simulation.domain
+        self._turns = turns_of(domain)
+        if not isinstance(case, PrimitiveCase):
+            self._bottom = domain.cut(on_panels(domain.grid, "center", case.bottom))
         # Surface pressure is the weight of the air above.
         self._weight = case.planet.gravity if isinstance(case, PrimitiveCase) else 1.0
         self.outputs = PRIMITIVE_OUTPUTS if isinstance(case, PrimitiveCase) else SHALLOW_OUTPUTS
@@ -85,20 +90,15 @@ class Diagnostics:
         simulation = self._simulation
         fields: dict[str, Callable[[], Floats]] = {
             "h": lambda: state.mass.astype(np.float64),
-            "surface": lambda: state.mass + self._bottom(),
+            "surface": lambda: state.mass + self._bottom,
             "ps": lambda: state.mass,
-            "u_east": lambda: true_winds(simulation.domain, state)[0],
-            "v_north": lambda: true_winds(simulation.domain, state)[1],
+            "u_east": lambda: true_winds(self._turns, state)[0],
+            "v_north": lambda: true_winds(self._turns, state)[1],
             "vorticity": lambda: vorticity(simulation.metric, state),
             "theta": lambda: _theta(state),
             "temperature": lambda: self._temperature(state),
         }
         return fields[name]()
-
-    def _bottom(self) -> Floats:
-        case, domain = self._simulation.model.case, self._simulation.domain
-        assert not isinstance(case, PrimitiveCase)
-        return domain.cut(on_panels(domain.grid, "center", case.bottom))
 
     def _temperature(self, state: State) -> Floats:
         """T = θ·c_k·(p_s/p₀)^κ."""

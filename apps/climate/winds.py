@@ -24,11 +24,22 @@ def kinetic_energy(state: State) -> Floats:
     return 0.5 * (_mean_with_west(u * u) + _mean_with_south(v * v))
 
 
-def true_winds(domain: Domain, state: State) -> tuple[Floats, Floats]:
-    """Components to the true east and north at cell centres [m/s], each (blocks, levels, rows, pitch) float64."""
-    u, v = _mean_with_west(state.u.astype(np.float64)), _mean_with_south(state.v.astype(np.float64))
+def turns_of(domain: Domain) -> tuple[Floats, Floats, Floats, Floats]:
+    """grid.rotation at the cell centres of the blocks, each (blocks, 1, rows, pitch)."""
     turns = [rotation(domain.grid, panel, "center") for panel in (0, 1)]
     a, b, c, d = (domain.cut(np.stack([turn[n] for turn in turns]))[:, np.newaxis] for n in range(4))
+    return a, b, c, d
+
+
+def true_winds(turns: tuple[Floats, Floats, Floats, Floats], state: State) -> tuple[Floats, Floats]:
+    """Components to the true east and north at cell centres [m/s], each (blocks, levels, rows, pitch) float64.
+
+    Parameters
+    ----------
+    turns : `turns_of` the domain of the state
+    """
+    a, b, c, d = turns
+    u, v = _mean_with_west(state.u.astype(np.float64)), _mean_with_south(state.v.astype(np.float64))
     return a * u + c * v, b * u + d * v
 
 
