@@ -1,7 +1,7 @@
 """∇⁴ damping of winds and θ on the CPU: rows are swept northwards, two Laplacians in one pass (eqs. 10 to 12).
 
 A chunk is a span of the rows of all levels one after the other. The rows that a row needs are kept in a workspace of
-sixteen rows, which stays in the first cache.
+sixteen rows.
 """
 
 from __future__ import annotations
@@ -13,14 +13,12 @@ import numpy as np
 
 from clustermark.apps.climate import physics_3d
 from clustermark.apps.climate.layout import MOST_LANES, Array
-from clustermark.apps.climate.memory import aligned_zeros, fetch_row
+from clustermark.apps.climate.memory import aligned_zeros
 from clustermark.devices.simd import lanes, load, ordered, store, store_first
 
 # Rings of rows in the workspace: divergence and vorticity of the winds, their Laplacian, both of that, ∇²θ.
 DIVERGENCE, VORTICITY, U_LAPLACIAN, V_LAPLACIAN, DIVERGENCE_2, VORTICITY_2, THETA_LAPLACIAN = range(0, 14, 2)
 WORK_ROWS = 16
-# Columns of a strip [bytes]: the workspace of a strip and the rows of the fields around it stay in the first cache.
-STRIP_BYTES = 768
 # Rows before the first one of a span from which its workspace is filled.
 WARM_UP = 3
 _inline: Any = numba.njit(nogil=True, error_model="numpy", forceinline=True)
@@ -164,27 +162,17 @@ def _ahead(u, v, theta, cos_center, cos_face, at, pitch, j, first, last, width, 
                         _theta_ring(j + 1, wide), first - 1, last + 1, width)  # fmt: skip
 
 
-@_inline
-def _fetch(u, v, theta, u_new, v_new, theta_new, here, pitch, first, last):
-    """What row j + 1 will read for the first time, and what it will write."""
-    for field in (u, v, theta):
-        fetch_row(field, here + 3 * pitch, first, last)
-    for field in (u_new, v_new, theta_new):
-        fetch_row(field, here + pitch, first, last)
-
-
 @numba.njit(nogil=True, error_model="numpy")
 def _sweep(
     u, v, theta, cos_center, cos_face, strength, at, pitch, begin, end, first, last, width, work, u_new, v_new,
     theta_new
 ):  # fmt: skip
-    """Rows `begin` to `end` of a strip of columns of one level."""
+    """Rows `begin` to `end` of one level."""
     wide = pitch + 2 * MOST_LANES
     for j in range(begin - WARM_UP, end):
         _ahead(u, v, theta, cos_center, cos_face, at, pitch, j, first, last, width, work, wide)
         if j >= begin:
             here, cos = at + j * pitch, cos_center[j]
-            _fetch(u, v, theta, u_new, v_new, theta_new, here, pitch, first, last)
             damped_row(
                 u, v, here, work, _ring(DIVERGENCE_2, j, wide), _ring(DIVERGENCE_2, j + 1, wide),
                 _ring(VORTICITY_2, j, wide), _ring(VORTICITY_2, j - 1, wide), 1.0 / cos, 1.0 / cos_face[j], strength,
@@ -215,12 +203,10 @@ def damp(
     work : make_work; threads may take as many chunks as it has
     u_new, v_new, theta_new : out over the region; other arrays than the inputs
     """
-    chunks, size = work.shape[0], lanes(width)
+    chunks = work.shape[0]
     exact = ordered(width)
     strength = coefficient * inverse_distance**4
     count = last_row - first_row
-    vectors = (last_column - first_column + size - 1) // size
-    strips = 1 + (vectors - 1) // max(2, STRIP_BYTES // (size * u.itemsize))
     for chunk in numba.prange(chunks):
         c = np.int64(chunk)
         begin, end = levels * count * c // chunks, levels * count * (c + 1) // chunks
@@ -229,10 +215,7 @@ def damp(
             row = first_row + begin - k * count
             stop = min(last_row, row + end - begin)
             begin += stop - row
-            for s in range(strips):
-                first = first_column + vectors * s // strips * size
-                last = min(last_column, first_column + vectors * (s + 1) // strips * size)
-                _sweep(
-                    u, v, theta, cos_center, cos_face, strength, k * rows * pitch, pitch, row, stop, first, last, exact,
-                    work[c], u_new, v_new, theta_new,
-                )  # fmt: skip
+            _sweep(
+                u, v, theta, cos_center, cos_face, strength, k * rows * pitch, pitch, row, stop, first_column,
+                last_column, exact, work[c], u_new, v_new, theta_new,
+            )  # fmt: skip

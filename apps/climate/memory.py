@@ -1,15 +1,13 @@
-"""Memory whose rows begin where loads of whole vectors like it, and asking for rows before they are needed."""
+"""Memory whose rows begin where loads of whole vectors like it."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-import numba
 import numpy as np
 
 from clustermark.apps.climate.layout import HALO
-from clustermark.devices.simd import prefetch
 
 # A cache line, and the widest vector [bytes].
 LINE = 64
@@ -28,10 +26,3 @@ def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
     raw = np.zeros(size + LINE, np.uint8)
     start = -(raw.ctypes.data + HALO * kind.itemsize) % LINE
     return raw[start : start + size].view(kind).reshape(shape)
-
-
-@numba.njit(nogil=True, error_model="numpy", forceinline=True)
-def fetch_row(field, here, first, last):
-    """Bring columns `first` to `last` of the row that begins at `here` into the second cache."""
-    for i in range(first, last, LINE // field.itemsize):
-        prefetch(field, here + i)

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from clustermark.apps.climate.layout import MOST_LANES, Array
-from clustermark.apps.climate.memory import aligned_zeros, fetch_row
+from clustermark.apps.climate.memory import aligned_zeros
 from clustermark.apps.climate.primitive_rows_cpu import (
     copy_row,
     flux_and_vorticity_row,
@@ -33,7 +33,7 @@ from clustermark.apps.climate.surface_cpu import (
 )
 from clustermark.apps.climate.vertical import EXNER as LEVEL_EXNER
 from clustermark.apps.climate.vertical import HYDROSTATIC, INVERSE_THICKNESS, LOWER_INTERFACE, THICKNESS
-from clustermark.devices.simd import lanes, ordered
+from clustermark.devices.simd import ordered
 
 # Cells beyond a region whose values a stage reads.
 REACH = 2
@@ -43,20 +43,12 @@ REACH = 2
     SINGLE,
 ) = range(13)  # fmt: skip
 VERTICAL, ENERGY, VORTICITY, THETA_NORTH, RINGS = range(5)
-# Rows of all levels that a strip of columns has in use at a time, rings and fields, and the bytes that they may take.
-ROWS_IN_USE, STRIP_BYTES = 20, 500_000
 _inline: Any = numba.njit(nogil=True, error_model="numpy", forceinline=True)
 
 
 def make_work(chunks: int, levels: int, pitch: int, dtype: str) -> Array:
     """Workspace of `advance`: (chunks, elements) of the fields' dtype."""
     return aligned_zeros((chunks, (SINGLE + 2 * RINGS * levels) * (pitch + 2 * MOST_LANES)), dtype)
-
-
-@_inline
-def _strip(levels, size, lane_count):
-    """Vectors across the strips that are swept one after the other, so that one stays in the second cache."""
-    return max(2, STRIP_BYTES // (ROWS_IN_USE * levels * size * lane_count))
 
 
 @_inline
@@ -175,23 +167,12 @@ def _theta(
     )  # fmt: skip
 
 
-@_inline
-def _fetch(u, v, theta, u_0, v_0, theta_0, u_new, v_new, theta_new, rows, pitch, j, k, first, last):
-    """What row j + 1 will read for the first time, and what it will write."""
-    here = (k * rows + j) * pitch
-    for field in (u, v):
-        fetch_row(field, here + 2 * pitch, first, last)
-    fetch_row(theta, here + 3 * pitch, first, last)
-    for field in (u_0, v_0, theta_0, u_new, v_new, theta_new):
-        fetch_row(field, here + pitch, first, last)
-
-
 @numba.njit(nogil=True, error_model="numpy")
 def _sweep(
     mass_0, u, v, theta, u_0, v_0, theta_0, geopotential, coriolis, terms, cos_center, cos_face, table, scale, step,
     rows, pitch, begin, end, first, last, width, work, mass_new, u_new, v_new, theta_new
 ):  # fmt: skip
-    """Rows `begin` to `end` of a strip of columns."""
+    """Rows `begin` to `end`."""
     levels = table.shape[1]
     wide = pitch + 2 * MOST_LANES
     _begin(u, v, theta, coriolis, terms, cos_center, cos_face, scale, rows, pitch, begin - 1, levels, first, last,
@@ -203,7 +184,6 @@ def _sweep(
         _diagnose(u, v, theta, geopotential, terms, cos_center, cos_face, table, scale, rows, pitch, j + 1, first - 1,
                   last + 1, width, work, wide)  # fmt: skip
         for k in range(levels):
-            _fetch(u, v, theta, u_0, v_0, theta_0, u_new, v_new, theta_new, rows, pitch, j, k, first, last)
             _fluxes(u, v, coriolis, terms, cos_center, cos_face, scale, rows, pitch, j, k, levels, first - 1, last + 1,
                     width, work, wide)  # fmt: skip
             _winds(u, v, theta, u_0, v_0, terms, cos_center, table, scale, step, rows, pitch, j, k, first, last, width,
@@ -238,20 +218,15 @@ def advance(
     work : make_work; threads may take as many chunks of rows as they have rows
     mass_new, u_new, v_new, theta_new : X_new, out over the region; other arrays than X and X₀
     """
-    chunks, size = work.shape[0], lanes(width)
+    chunks = work.shape[0]
     exact = ordered(width)
-    vectors = (last_column - first_column + size - 1) // size
-    strips = 1 + (vectors - 1) // _strip(table.shape[1], u.itemsize, size)
     for chunk in numba.prange(chunks):
         c = np.int64(chunk)
         begin = first_row + (last_row - first_row) * c // chunks
         end = first_row + (last_row - first_row) * (c + 1) // chunks
         if begin < end:
-            for s in range(strips):
-                first = first_column + vectors * s // strips * size
-                last = min(last_column, first_column + vectors * (s + 1) // strips * size)
-                _sweep(
-                    mass_0, u, v, theta, u_0, v_0, theta_0, geopotential, coriolis, terms, cos_center, cos_face, table,
-                    inverse_distance, step, rows, pitch, begin, end, first, last, exact, work[c], mass_new, u_new,
-                    v_new, theta_new,
-                )  # fmt: skip
+            _sweep(
+                mass_0, u, v, theta, u_0, v_0, theta_0, geopotential, coriolis, terms, cos_center, cos_face, table,
+                inverse_distance, step, rows, pitch, begin, end, first_column, last_column, exact, work[c], mass_new,
+                u_new, v_new, theta_new,
+            )  # fmt: skip
