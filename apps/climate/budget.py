@@ -10,7 +10,7 @@ import numpy as np
 from clustermark.apps.climate.core import Core
 from clustermark.apps.climate.decomposition import Domain, evolved
 from clustermark.apps.climate.grid import area_weights
-from clustermark.apps.climate.layout import HALO, Array, State
+from clustermark.apps.climate.layout import HALO, Array, Floats, State
 from clustermark.apps.climate.sums import AreaSums
 from clustermark.core.errors import ClustermarkError
 
@@ -21,11 +21,22 @@ ROOM = 64.0
 class Budget:
     """Integrals over the sphere of what all ranks' blocks hold; every method is collective."""
 
-    def __init__(self, domain: Domain, radius: float, comm: Any, core: Core, start: State) -> None:
-        """Areas that cells stand for (grid.area_weights), and bounds of the sums from the state at the start."""
+    def __init__(
+        self, domain: Domain, radius: float, comm: Any, core: Core, start: State, partition: Floats | None = None
+    ) -> None:
+        """Areas that cells stand for (grid.area_weights), and bounds of the sums from the state at the start.
+
+        Parameters
+        ----------
+        partition : (2, rows, columns) areas for the mass alone (seam.partition_weights)
+        """
         self._columns, self._core = domain.blocks[0].columns, core
         areas = area_weights(domain.grid, radius)
         self._sums = AreaSums(comm, domain.cut(np.pad(areas, HALO)), self._columns, float(areas.max()))
+        self._mass_sums = self._sums
+        if partition is not None:
+            weights = domain.cut(np.pad(partition, ((0, 0), (HALO, HALO), (HALO, HALO))))
+            self._mass_sums = AreaSums(comm, weights, self._columns, float(partition.max()))
         with np.errstate(all="ignore"):  # what stands behind the halos may be anything
             largest = [float(np.abs(self.cells(field)).max()) for field in (start.mass, core.energy(start))]
         if comm is not None:
@@ -34,22 +45,23 @@ class Budget:
 
     def mass(self, state: State) -> float:
         """∫h dA [m³] of water, ∫p_s dA [N] of an atmosphere; NaN where a value is not finite or far off."""
-        return self._integral("mass", state.mass.astype(np.float64), self._mass_bound)
+        return _integral(self._mass_sums, "mass", state.mass.astype(np.float64), self._mass_bound)
 
     def energy(self, state: State) -> float:
         """∫ of the total energy, kinetic, internal and potential (core.Core.energy); NaN as for the mass."""
         with np.errstate(all="ignore"):
-            return self._integral("energy", self._core.energy(state), self._energy_bound)
+            return _integral(self._sums, "energy", self._core.energy(state), self._energy_bound)
 
     def cells(self, field: Array) -> Array:
         """The evolved cells of a field of this rank: a view."""
         return evolved(field, self._columns)
 
-    def _integral(self, name: str, values: Array, bound: float) -> float:
-        try:
-            return float(self._sums.of({name: values}, [bound])[0])
-        except ClustermarkError:
-            return math.nan
+
+def _integral(sums: AreaSums, name: str, values: Array, bound: float) -> float:
+    try:
+        return float(sums.of({name: values}, [bound])[0])
+    except ClustermarkError:
+        return math.nan
 
 
 class MassFixer:

@@ -67,6 +67,7 @@ def make_setup(data: Input) -> Setup:
         damping_hours=data.damping.hours,
         damping_every=data.damping.every,
         fixer=data.fixer,
+        flux_matching=data.flux_matching,
     )
 
 

@@ -14,6 +14,7 @@ from clustermark.apps.climate.core import Core
 from clustermark.apps.climate.decomposition import Domain, choose
 from clustermark.apps.climate.diagnostics import Diagnostics, refuse_no_mass
 from clustermark.apps.climate.engine import Look, Output
+from clustermark.apps.climate.flux_matching import FluxMatching
 from clustermark.apps.climate.gathering import gather, scatter
 from clustermark.apps.climate.grid import PanelGrid
 from clustermark.apps.climate.halo import Exchange
@@ -22,17 +23,18 @@ from clustermark.apps.climate.layout import BUFFER, Array, Floats, Region, State
 from clustermark.apps.climate.metric import Metric, make_metric
 from clustermark.apps.climate.model import Model, make_model
 from clustermark.apps.climate.primitive_core import PrimitiveCore
+from clustermark.apps.climate.seam import make_seam, partition_weights
 from clustermark.apps.climate.setup import Setup
 from clustermark.apps.climate.shallow_core import ShallowCore
 from clustermark.apps.climate.states import fields, like, make_exchanges, parts_of
 from clustermark.apps.console.sections import SectionClock
 
-SECTIONS = ("stage", "halo", "damping", "forcing", "fixer")
+SECTIONS = ("stage", "halo", "damping", "forcing", "matching", "fixer")
 # Wicker & Skamarock 2002: the fractions of Δt that the three stages step from the start of the step.
 STAGES = (1.0 / 3.0, 1.0 / 2.0, 1.0)
 FIELDS = ("mass", "u", "v", "theta", "tracer")
 # What `save` keeps beside the fields.
-NUMBERS = ("step", "time", "mass_reference", "mass_before", "raw_mass_drift")
+NUMBERS = ("step", "time", "mass_reference", "mass_before", "raw_mass_drift", "flux_matching")
 
 # Work on a block's region.
 Work = Callable[[int, Region], None]
@@ -74,9 +76,19 @@ class Simulation:
         self.step, self.time = 0, 0.0
         self._share_halo(first)
         self._settle()
-        self.budget = Budget(self.domain, self.model.case.planet.radius, comm, self.core, first)
+        self._matching, partition = self._match_fluxes(first)
+        self.budget = Budget(self.domain, self.model.case.planet.radius, comm, self.core, first, partition)
         self.fixer = MassFixer(self.budget, first, setup.fixer)
         self.diagnostics = Diagnostics(self)
+
+    def _match_fluxes(self, state: State) -> tuple[FluxMatching | None, Floats | None]:
+        """The correction along the seam and the areas of the partition whose mass it keeps, where it is asked for."""
+        if not self.setup.flux_matching:
+            return None, None
+        seam = make_seam(self.grid)
+        thickness = np.diff(self.model.interfaces) if len(self.model.interfaces) else np.ones(1)
+        matching = FluxMatching(self.domain, self.comm, seam, self.metric, thickness, state)
+        return matching, partition_weights(self.grid, seam, self.model.case.planet.radius)
 
     @property
     def state(self) -> State:
@@ -127,6 +139,9 @@ class Simulation:
             if self.model.damping_hours > 0:
                 self.core.damp(block, self._whole, first, second)
             self.core.force(block, self._whole, 0.0, first)
+        if self._matching is not None:
+            self._matching.start(start)
+            self._matching.finish(0.0, first)
 
     def march(self, steps: int) -> None:
         """Make steps that nobody looks at: the halo of the last one may still be on its way."""
@@ -139,10 +154,14 @@ class Simulation:
         self.time += self.setup.timestep
         now = start
         for fraction, new in zip(STAGES, (first, second, first), strict=True):
-            self._stage(now, start, fraction * self.setup.timestep, new)
+            last = fraction == STAGES[-1]
+            self._stage(now, start, fraction * self.setup.timestep, new, last)
             now = new
-            if fraction != STAGES[-1]:
+            if not last:
                 self._share_halo(now)
+        if self._matching is not None:
+            with self.clock.section("matching"):
+                self._matching.finish(self.setup.timestep, now)
         if self.step % self.setup.damping_every == 0:
             now = self._smooth(now, second)
         self._states = [now, *(state for state in self._states if state is not now)]
@@ -166,12 +185,17 @@ class Simulation:
         self._damp(now, spare)
         return spare
 
-    def _stage(self, now: State, start: State, timestep: float, new: State) -> None:
+    def _stage(self, now: State, start: State, timestep: float, new: State, last: bool) -> None:
         def work(block: int, region: Region) -> None:
             with self.clock.section("stage"):
                 self.core.stage(block, region, now, start, timestep, new)
 
-        self._beside_halo(work)
+        def with_halo() -> None:
+            if last and self._matching is not None:
+                with self.clock.section("matching"):
+                    self._matching.start(now)
+
+        self._beside_halo(work, with_halo)
 
     def _damp(self, now: State, new: State) -> None:
         def work(block: int, region: Region) -> None:
@@ -180,8 +204,8 @@ class Simulation:
 
         self._beside_halo(work)
 
-    def _beside_halo(self, work: Work) -> None:
-        """Work on all evolved cells: on the inner ones while the halo is on its way, on the rim afterwards."""
+    def _beside_halo(self, work: Work, with_halo: Callable[[], None] = lambda: None) -> None:
+        """Work on all evolved cells: on the inner ones while the halo is on its way, on the rim after `with_halo`."""
         if not self.setup.overlap or self._inner is None:
             self._settle()
             regions: tuple[Region, ...] = (self._whole,)
@@ -190,6 +214,7 @@ class Simulation:
                 work(block, self._inner)
             self._settle()
             regions = self._rim
+        with_halo()
         for block in self._blocks:
             for region in regions:
                 work(block, region)
@@ -233,7 +258,7 @@ class Simulation:
         named = zip(FIELDS, fields(self.state), strict=True)
         parts = {name: gather(self.domain, array, self.comm) for name, array in named if array is not None}
         fixer = self.fixer
-        numbers = (self.step, self.time, fixer.reference, fixer.last, fixer.raw_drift)
+        numbers = (self.step, self.time, fixer.reference, fixer.last, fixer.raw_drift, self.setup.flux_matching)
         if self.rank != 0:
             return None
         return parts | {name: np.array(value) for name, value in zip(NUMBERS, numbers, strict=True)}  # pyright: ignore[reportReturnType]  # rank 0 has every part
@@ -246,8 +271,11 @@ class Simulation:
         numbers = [float(state[name]) for name in NUMBERS] if state is not None else []
         if self.comm is not None:
             numbers = self.comm.bcast(numbers, 0)
-        step, self.time, self.fixer.reference, self.fixer.last, self.fixer.raw_drift = numbers
+        step, self.time, self.fixer.reference, self.fixer.last, self.fixer.raw_drift, matched = numbers
         self.step = int(step)
+        if bool(matched) != self.setup.flux_matching:
+            # The mass was measured on other areas.
+            self.fixer.reference = self.fixer.last = self.budget.mass(self.state)
         self._share_halo(self.state)
         self._settle()
 

@@ -82,6 +82,7 @@ class Input:
     overlap: bool
     threads: int
     fixer: bool
+    flux_matching: bool
     grid: GridInput
     layout: LayoutInput
     run: RunInput
@@ -141,6 +142,7 @@ def _input(found: Values) -> Input:
         overlap=found.values["overlap"],
         threads=found.values["threads"],
         fixer=found.values["fixer"],
+        flux_matching=found.values["flux_matching"],
         grid=GridInput(**section("grid")),
         layout=LayoutInput(**section("layout")),
         run=RunInput(**section("run")),

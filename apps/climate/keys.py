@@ -21,6 +21,7 @@ KEYS: dict[str, Key] = {
     "overlap": Key("boolean", True, "", "compute the interior while the halo moves"),
     "threads": Key("whole", 0, "", "per rank; 0: all cores that the rank may use", low=0, high=4096),
     "fixer": Key("boolean", True, "", "scale the mass back to its start after every step; false: drift and report"),
+    "flux_matching": Key("boolean", True, "", "the mass that leaves one panel along the seam enters the other"),
     "grid.resolution": Key(
         "number", 2.0, "degrees", "width of a cell; 90/resolution must be whole", low=0.01, high=7.5
     ),

@@ -26,6 +26,7 @@ class Setup:
     damping_hours : e-folding time of the shortest wave under ∇⁴ [h]; 0: no damping, None: as the case suggests
     damping_every : steps from one damping to the next
     fixer : scale the mass back to its start after every step
+    flux_matching : make what leaves one panel enter the other
     """
 
     case: str
@@ -41,6 +42,7 @@ class Setup:
     damping_hours: float | None = None
     damping_every: int = 4
     fixer: bool = True
+    flux_matching: bool = True
 
     @property
     def shallow(self) -> bool:
@@ -70,4 +72,5 @@ def physics(setup: Setup) -> dict[str, str]:
         "damping.hours": damping,
         "damping.every": str(setup.damping_every),
         "fixer": str(setup.fixer).lower(),
+        "flux_matching": str(setup.flux_matching).lower(),
     }

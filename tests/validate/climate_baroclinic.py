@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from validate.climate_measures import wave
-from validate.climate_shallow import ROUNDING, degrees
+from validate.climate_shallow import MATCHED, ROUNDING, degrees
 from validate.md_judges import Row, below, caught, number, verdict
 
 TITLE = "Baroclinic wave"
@@ -75,8 +75,8 @@ def rows(found: Mapping[str, dict[str, Any]]) -> list[Row]:
                 number(raw, 2),
                 "0",
                 "conservation",
-                number(1e-4),
-                verdict(below(raw, 1e-4)),
+                number(MATCHED),
+                verdict(below(raw, MATCHED)),
             ),
         ]
     return lines

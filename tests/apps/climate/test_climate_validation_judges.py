@@ -38,7 +38,7 @@ def shallow_found() -> Found:
         ("galewsky", "6.0", (0.9, 0.7, 0.3)),
     ):
         runs = {
-            str(cells): {"l2": {day: error}, "start": kept(), "end": kept(1.0 + 1e-15, 1.0 - 1e-5, 1e-6)}
+            str(cells): {"l2": {day: error}, "start": kept(), "end": kept(1.0 + 1e-15, 1.0 - 1e-5, 1e-15)}
             for cells, error in zip((20, 40, 80), errors, strict=True)
         }
         found[case] = {**runs, "160": {"l2": {}, "extremes": {day: [-1e-4, 1.6e-4]}, "start": kept(), "end": kept()}}
@@ -53,7 +53,7 @@ def baroclinic_found() -> Found:
             least = np.interp(np.arange(1, 11), [4, 9, 10], [999.0, depths[cells], depths[cells] - 15.0]).tolist()
             quiet = [0.2 * (45 / cells) ** 2] * 10
             found[f"{case}.{cells}"] = {"least": least, "quiet": quiet, "departure": [1.0 * (22 / cells) ** 2] * 10}
-            found[f"{case}.{cells}"] |= {"start": kept(), "end": kept(1.0 + 1e-15, 1.0, 1e-5)}
+            found[f"{case}.{cells}"] |= {"start": kept(), "end": kept(1.0 + 1e-15, 1.0, 1e-15)}
     return found
 
 
@@ -125,6 +125,11 @@ def planted() -> dict[str, tuple[str, Callable[[Found], None]]]:
         "a jet smoothed away": ("shallow", lambda f: f["galewsky"]["160"]["extremes"].update({"6.0": [-5e-5, 9e-5]})),
         "a jet that breaks by itself": ("shallow", lambda f: f["galewsky_steady.80"].update(l2=3e-4)),
         "mass that leaks": ("shallow", lambda f: f["tc5"]["80"]["end"].update(mass=1.0 + 1e-9)),
+        "a seam that leaks": ("shallow", lambda f: f["tc5"]["80"]["end"].update(raw_mass_drift=1e-7)),
+        "a seam of air that leaks": (
+            "baroclinic",
+            lambda f: f["baroclinic_wave.60"]["end"].update(raw_mass_drift=1e-7),
+        ),
         "energy that grows": ("shallow", lambda f: f["tc6"]["80"]["end"].update(energy=1.01)),
         "a wave that fills with resolution": (
             "baroclinic",
