@@ -11,12 +11,18 @@ from validate.climate_runs import cells_of, days, field, on_grid, simulation
 
 from clustermark.apps.climate.cases.galewsky import balanced_depth
 from clustermark.apps.climate.cases.williamson import steady_flow
+from clustermark.apps.climate.grid import PanelGrid
 from clustermark.apps.climate.norms import error_norms, zonal_bands
+from clustermark.apps.climate.regrid import LatLonMap
 
 # Held–Suarez climate: levels; days left out, then stretches of so many days, each a sample.
 LEVELS = 20
 SPIN_UP, SEGMENTS, SEGMENT_DAYS = 100.0, 8, 25.0
 SAMPLES_A_DAY = 2
+# Width of a cell of the maps that pictures are drawn from [degrees].
+MAP = 1.0
+# Day of the baroclinic wave's map.
+MAP_DAY = 9.0
 
 
 def steady(angle: float, cells: int, _folder: Path) -> dict[str, Any]:
@@ -48,10 +54,17 @@ def conservation(model: Any) -> dict[str, float]:
     }
 
 
+def on_map(values: np.ndarray, cells: int) -> list[list[float]]:
+    """A field of both panels at the centres of a map's cells, from south to north and from 0 eastwards; five digits."""
+    return [[float(f"{value:.5g}") for value in row] for row in LatLonMap(PanelGrid(cells), MAP).of(values)]
+
+
 def against_the_finest(
     case: str, cells_of_runs: Sequence[int], wanted: Sequence[float], output: str, _folder: Path
 ) -> dict[str, Any]:
     """l₂ of an output against the run with the most cells, by cells and day; extremes and conservation of each run.
+
+    The finest run's last output is kept as a map.
 
     Each number of cells is a power of two times the least, so that the finest run can be had on every grid.
     """
@@ -68,6 +81,7 @@ def against_the_finest(
             extremes[str(day)] = [float(core.min()), float(core.max())]
             if cells == finest:
                 truth[day] = now
+                found["map"] = on_map(now, cells)
             else:
                 l2[str(day)] = error_norms(now, on_grid(truth[day], finest, cells), places.weights).l2
         found[str(cells)] = {"l2": l2, "extremes": extremes, "start": start, "end": conservation(model)}
@@ -83,19 +97,24 @@ def quiet_jet(cells: int, _folder: Path) -> dict[str, Any]:
 
 
 def wave(case: str, cells: int, wanted: Sequence[float], _folder: Path) -> dict[str, Any]:
-    """Daily least surface pressure [hPa], largest departure of the southern hemisphere from 1000 hPa, and l₂ of p_s."""
+    """Daily least surface pressure [hPa], largest departure of the southern hemisphere from 1000 hPa, and l₂ of p_s.
+
+    p_s of day 9 is kept as a map.
+    """
     model, places = simulation(case, cells), cells_of(case, cells)
     start = conservation(model)
     core = np.broadcast_to(places.weights > 0.0, places.latitudes.shape)
     south, north = core & (places.latitudes < 0.0), core & (places.latitudes > 0.0)
     weights = np.broadcast_to(places.weights, places.latitudes.shape)
-    found: dict[str, list[float]] = {"least": [], "quiet": [], "departure": []}
-    for _ in days(model, wanted):
+    found: dict[str, Any] = {"least": [], "quiet": [], "departure": []}
+    for day in days(model, wanted):
         pressure = 0.01 * field(model, "ps")
         found["least"].append(float(pressure[north].min()))
         found["quiet"].append(float(np.abs(pressure[south] - 1000.0).max()))
         square = (weights * (pressure - 1000.0) ** 2)[core].sum() / weights[core].sum()
         found["departure"].append(float(np.sqrt(square)))
+        if day == MAP_DAY:
+            found["map"] = on_map(pressure, cells)
     return {**found, "start": start, "end": conservation(model)}
 
 

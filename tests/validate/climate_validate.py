@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from validate import climate_baroclinic, climate_held_suarez, climate_shallow
+from validate import climate_baroclinic, climate_held_suarez, climate_pictures, climate_shallow
 from validate.md_launches import ROOT
 from validate.validation import Validation, main
 
@@ -25,7 +25,16 @@ VALIDATION = Validation(
     page=ROOT / "docs" / "climate-validation.md",
     folder=ROOT / "results" / "climate-validation",
     engine=("apps/climate/**/*.py", "devices/*.py", "tests/validate/climate_*.py"),
-    judging=frozenset({"climate_validate.py", "climate_shallow.py", "climate_baroclinic.py", "climate_held_suarez.py"}),
+    judging=frozenset(
+        {
+            "climate_validate.py",
+            "climate_shallow.py",
+            "climate_baroclinic.py",
+            "climate_held_suarez.py",
+            "climate_pictures.py",
+        }
+    ),
+    draw=climate_pictures.draw,
 )
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import multiprocessing
 import platform
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -51,6 +51,7 @@ class Validation:
     folder : of the parts' files
     engine : patterns below the root of the sources that the numbers come from
     judging : files among them that may change without a new run
+    draw : makes pictures of what the parts found in the folder docs/images, and names their files
     """
 
     script: str
@@ -60,6 +61,7 @@ class Validation:
     folder: Path
     engine: tuple[str, ...]
     judging: frozenset[str]
+    draw: Callable[[Mapping[str, Mapping[str, Any]], Path], list[Path]] | None = None
 
     def parts(self) -> dict[str, Callable[[Path], dict[str, Any]]]:
         """Name → what measures it, of all topics."""
@@ -107,6 +109,13 @@ class Validation:
             raise UsageError(f"{len(missing)} part(s) have not been run, the first is {missing[0]}; run without --part")
         found = {name: document["found"] for name, document in done.items()}
         return {topic.TITLE: topic.rows(found) for topic in self.topics}, sum(d["seconds"] for d in done.values())
+
+    def pictures(self, folder: Path) -> list[Path]:
+        """Draw what the parts have found, where the validation has pictures; returns the files."""
+        if self.draw is None:
+            return []
+        found = {name: document["found"] for name, document in self.documents(folder).items()}
+        return self.draw(found, self.page.parent / "images")
 
 
 def _measured_elsewhere(script: str, name: str, folder: Path) -> float:
@@ -192,6 +201,7 @@ def main(validation: Validation, arguments: Sequence[str] | None = None) -> int:
             return EXIT_OK
         topics, seconds = validation.judged(options.folder)
         written_between(options.page, text_of(validation, topics, seconds))
+        pictures = validation.pictures(options.folder)
     except ClustermarkError as error:
         print(f"{validation.script}: {error}", file=sys.stderr)
         return error.exit_code
@@ -201,5 +211,6 @@ def main(validation: Validation, arguments: Sequence[str] | None = None) -> int:
     rows = [row for lines in topics.values() for row in lines]
     for row in rows:
         print(f"{row.verdict:>8}  {row.check}: {row.ours} (reference {row.reference}; {row.tolerance})")
-    print(f"{options.page}: written")
+    for file in [options.page, *pictures]:
+        print(f"{file}: written")
     return EXIT_SAYS_NO if any(row.verdict in (NO, MISSED) for row in rows) else EXIT_OK

@@ -11,7 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from validate import climate_baroclinic, climate_held_suarez, climate_measures, climate_runs, climate_shallow
+from validate import (
+    climate_baroclinic,
+    climate_held_suarez,
+    climate_measures,
+    climate_pictures,
+    climate_runs,
+    climate_shallow,
+)
 from validate.climate_validate import VALIDATION
 from validate.md_judges import CAUGHT, MISSED, NO, YES
 
@@ -253,3 +260,24 @@ def test_every_part_has_a_name_for_a_file_and_every_topic_its_rows() -> None:
     assert len(parts) > 15
     assert all("/" not in name for name in parts)
     assert all(topic.TITLE and topic.PARTS for topic in VALIDATION.topics)
+
+
+def test_pictures_are_drawn_from_what_parts_keep_and_all_stand_in_the_page(tmp_path: Path) -> None:
+    found = shallow_found() | baroclinic_found() | climate_found()
+    wavy = np.sin(np.linspace(0.0, 6.0, 36))[:, None] + np.cos(np.linspace(0.0, 6.0, 72))
+    for part in ("tc5", "tc6", "galewsky", "baroclinic_wave.60"):
+        found[part]["map"] = wavy.tolist()
+    files = climate_pictures.draw(found, tmp_path / "images")
+    page = VALIDATION.page.read_text(encoding="utf-8")
+    assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
+    assert [file.name for file in files if f"(images/{file.name})" not in page] == []
+
+
+def test_a_map_has_north_last_and_begins_at_greenwich() -> None:
+    cells = 12
+    places = climate_runs.cells_of("tc2", cells)
+    values = np.array(climate_measures.on_map(np.sin(places.latitudes), cells))
+    assert values.shape == (180, 360)
+    assert np.allclose(values[:, 0], np.sin(np.radians(np.arange(-89.5, 90.0))), atol=1e-4)
+    x = np.cos(places.latitudes) * np.cos(places.longitudes)
+    assert np.array(climate_measures.on_map(x, cells))[90, 0] > 0.99
