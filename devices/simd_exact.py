@@ -31,22 +31,21 @@ def fused(typing_context: Any, factor: Any, other: Any, addend: Any) -> Any:
 
 
 @operation
-def ordered_total(typing_context: Any, vector: Any) -> Any:
-    """Sum over lanes: the upper half is added to the lower until one lane is left."""
+def ordered_totals(typing_context: Any, first: Any, second: Any, third: Any, fourth: Any) -> Any:
+    """Vector of the sums over the lanes of four vectors of four lanes each: (x₀ + x₂) + (x₁ + x₃)."""
+    if first.count != 4:
+        return None
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        value, left = arguments[0], vector.count
-        while left > 1:
-            left //= 2
-            halves = (
-                builder.shuffle_vector(
-                    value,
-                    ir.Constant(value.type, ir.Undefined),
-                    ir.Constant(ir.VectorType(LANE, left), list(range(start, start + left))),
-                )
-                for start in (0, left)
-            )
-            value = builder.fadd(*halves)
-        return builder.extract_element(value, ir.Constant(LANE, 0))
+        def mixed(left: Any, right: Any, lanes: list[int]) -> Any:
+            return builder.shuffle_vector(left, right, ir.Constant(ir.VectorType(LANE, 4), lanes))
 
-    return vector.element(vector), generate
+        def halved(x: Any, y: Any) -> Any:
+            """x₀ + x₂, x₁ + x₃, y₀ + y₂, y₁ + y₃."""
+            return builder.fadd(mixed(x, y, [0, 1, 4, 5]), mixed(x, y, [2, 3, 6, 7]))
+
+        a, b, c, d = arguments
+        even, odd = halved(a, c), halved(b, d)
+        return builder.fadd(mixed(even, odd, [0, 4, 2, 6]), mixed(even, odd, [1, 5, 3, 7]))
+
+    return first(first, second, third, fourth), generate

@@ -6,14 +6,17 @@ level by level; `spots` and segments say where. Nothing is summed in an order th
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 
-from clustermark.devices.simd import load, splat
-from clustermark.devices.simd_exact import fused, ordered_total
+from clustermark.devices.simd import load, splat, store_first
+from clustermark.devices.simd_exact import fused, ordered_totals
 from clustermark.devices.simd_lookup import element
 
-# Levels for which the weights of a point stay in registers.
-TILE = 4
+# Points whose sums are made together.
+TOGETHER = 4
+_inline: Any = numba.njit(nogil=True, error_model="numpy", forceinline=True)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -81,56 +84,63 @@ def blend_points(buffer, segments, places, own, plane, levels, field):
                 field[places[n] + target] = value
 
 
-@numba.njit(nogil=True, error_model="numpy", forceinline=True)
-def row_weights_of(donors, n, width):
-    """The four weights of rows of point n, each in every lane."""
-    weights = donors[1]
-    return (
-        splat(element(weights, 4 * n), width),
-        splat(element(weights, 4 * n + 1), width),
-        splat(element(weights, 4 * n + 2), width),
-        splat(element(weights, 4 * n + 3), width),
-    )
+@_inline
+def four_columns(field, donors, n, level, pitch, width):
+    """r_p c_q f[row + p, column + q] of point n, summed over p; `level` is the place of the level."""
+    places, rows, columns = donors
+    place = element(places, n) + level
+    total = load(field, place, width) * splat(element(rows, 4 * n), width)
+    total = fused(load(field, place + pitch, width), splat(element(rows, 4 * n + 1), width), total)
+    total = fused(load(field, place + 2 * pitch, width), splat(element(rows, 4 * n + 2), width), total)
+    total = fused(load(field, place + 3 * pitch, width), splat(element(rows, 4 * n + 3), width), total)
+    return total, load(columns, 4 * n, width)
 
 
-@numba.njit(nogil=True, error_model="numpy", forceinline=True)
-def four_rows(field, place, pitch, weights, width):
-    """Σ_p w_p f[row + p, column … column + 3], as a vector."""
-    total = load(field, place, width) * weights[0]
-    total = fused(load(field, place + pitch, width), weights[1], total)
-    total = fused(load(field, place + 2 * pitch, width), weights[2], total)
-    return fused(load(field, place + 3 * pitch, width), weights[3], total)
+@_inline
+def _scalar(field, donors, n, level, pitch, width):
+    total, along = four_columns(field, donors, n, level, pitch, width)
+    return total * along
+
+
+@_inline
+def _wind(u, v, east, north, n, level, pitch, width):
+    from_u, along_u = four_columns(u, east, n, level, pitch, width)
+    from_v, along_v = four_columns(v, north, n, level, pitch, width)
+    return fused(from_v, along_v, from_u * along_u)
 
 
 @numba.njit(nogil=True, error_model="numpy")
 def _scalar_piece(field, segment, donors, pitch, plane, levels, width, buffer):
     """`interpolate_scalar` for the points of one segment."""
     first, last, spot, stride = segment[0], segment[1], segment[2], segment[3]
-    for first_level in range(0, levels, TILE):
-        last_level = min(first_level + TILE, levels)
-        for n in range(first, last):
-            rows, along = row_weights_of(donors, n, width), load(donors[2], 4 * n, width)
-            place = element(donors[0], n)
-            for k in range(first_level, last_level):
-                value = four_rows(field, place + k * plane, pitch, rows, width)
-                buffer[spot + k * stride + n - first] = ordered_total(value * along)
+    end = last - 1
+    for k in range(levels):
+        level, target = k * plane, spot + k * stride - first
+        for n in range(first, last, TOGETHER):
+            values = ordered_totals(
+                _scalar(field, donors, n, level, pitch, width),
+                _scalar(field, donors, min(n + 1, end), level, pitch, width),
+                _scalar(field, donors, min(n + 2, end), level, pitch, width),
+                _scalar(field, donors, min(n + 3, end), level, pitch, width),
+            )
+            store_first(buffer, target + n, values, last - n)
 
 
 @numba.njit(nogil=True, error_model="numpy")
 def _wind_piece(u, v, segment, east, north, pitch, plane, levels, width, buffer):
     """`interpolate_wind` for the points of one segment and one component."""
     first, last, spot, stride = segment[0], segment[1], segment[2], segment[3]
-    for first_level in range(0, levels, TILE):
-        last_level = min(first_level + TILE, levels)
-        for n in range(first, last):
-            rows_u, along_u = row_weights_of(east, n, width), load(east[2], 4 * n, width)
-            rows_v, along_v = row_weights_of(north, n, width), load(north[2], 4 * n, width)
-            place_u, place_v = element(east[0], n), element(north[0], n)
-            for k in range(first_level, last_level):
-                from_u = four_rows(u, place_u + k * plane, pitch, rows_u, width)
-                from_v = four_rows(v, place_v + k * plane, pitch, rows_v, width)
-                value = fused(from_v, along_v, from_u * along_u)
-                buffer[spot + k * stride + n - first] = ordered_total(value)
+    end = last - 1
+    for k in range(levels):
+        level, target = k * plane, spot + k * stride - first
+        for n in range(first, last, TOGETHER):
+            values = ordered_totals(
+                _wind(u, v, east, north, n, level, pitch, width),
+                _wind(u, v, east, north, min(n + 1, end), level, pitch, width),
+                _wind(u, v, east, north, min(n + 2, end), level, pitch, width),
+                _wind(u, v, east, north, min(n + 3, end), level, pitch, width),
+            )
+            store_first(buffer, target + n, values, last - n)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
