@@ -1,0 +1,231 @@
+"""The climate's CUDA kernels as machine code, without a GPU: budgets of every kernel, entries like those of the CPU."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+pytest.importorskip("numba_cuda", reason="numba-cuda is not installed: make test CUDA=1, or pip install '.[cuda-test]'")
+pytest.importorskip(
+    "cuda.bindings.nvrtc", reason="NVIDIA's compiler wheels are not installed: pip install '.[cuda-test]'"
+)
+
+from climate_cuda_calls import MODULES, call_every_entry
+from climate_cuda_device import CAPABILITIES, DEVICE, OF_THE_CPU, parameters
+from cuda_helpers.offline import PROGRAMS, Audit, Launch, audit, kernels_in, recorded_launches
+from numba import float32
+
+from clustermark.apps.climate import (
+    halo_kernels_cpu,
+    halo_kernels_cuda,
+    shallow_cpu,
+    shallow_cuda,
+)
+from clustermark.apps.climate.launch_cuda import THREADS
+from clustermark.devices.numba_cuda import cuda
+
+if not (PROGRAMS / "ptxas").exists() or not (PROGRAMS / "nvdisasm").exists():
+    pytest.skip("ptxas or nvdisasm is not installed: pip install '.[cuda-test]'", allow_module_level=True)
+
+DTYPES = ("float64", "float32")
+# A multiprocessor of sm_90: its registers, given out by eight to each thread, its warps and blocks.
+REGISTERS, REGISTER_UNIT, WARPS, BLOCKS = 65536, 8, 64, 32
+
+
+@dataclass(frozen=True)
+class Row:
+    """Budget of a kernel.
+
+    Attributes
+    ----------
+    float64, float32 : most registers of a thread where fields are float64, and where they are float32
+    fp64 : most float64 instructions where fields are float32, and `because`
+    few : why fewer than half of the warps that a multiprocessor has may be at work in float64
+    """
+
+    float64: int
+    float32: int
+    fp64: int = 0
+    because: str = ""
+    few: str = ""
+
+
+METRIC = "metric terms of some rows are made in float64 before the cast, a thread for each row"
+ROWS: dict[str, Row] = {
+    "halo_kernels_cuda.blend_point": Row(24, 24),
+    "halo_kernels_cuda.pack_run": Row(24, 24),
+    "halo_kernels_cuda.scalar_point": Row(56, 40),
+    "halo_kernels_cuda.unpack_point": Row(24, 24),
+    "halo_kernels_cuda.unpack_run": Row(24, 24),
+    "halo_kernels_cuda.wind_point": Row(64, 40),
+    "shallow_cuda.advance_cells": Row(
+        96, 64, few="three corners, eight fluxes, three energies; 40 loads of a thread are under way together"
+    ),
+    "shallow_cuda.shallow_factors": Row(40, 40, 96, METRIC),
+}
+
+ENTRIES: list[tuple[ModuleType, ModuleType, tuple[str, ...]]] = [
+    (shallow_cpu, shallow_cuda, ("shallow_stage",)),
+    (
+        halo_kernels_cpu,
+        halo_kernels_cuda,
+        ("pack_runs", "unpack_runs", "unpack_points", "blend_points", "interpolate_scalar", "interpolate_wind"),
+    ),
+]
+
+
+# --- entries -------------------------------------------------------------------------------------------------
+
+
+def shared(function: Any) -> list[str]:
+    """Names of the parameters that CPU and GPU share, in order."""
+    return [name for name in parameters(function) if name not in OF_THE_CPU]
+
+
+@pytest.mark.parametrize(
+    ("cpu", "gpu", "name"),
+    [(cpu, gpu, name) for cpu, gpu, names in ENTRIES for name in names],
+    ids=[name for _, _, names in ENTRIES for name in names],
+)
+def test_an_entry_has_the_name_and_the_parameters_of_the_cpu(cpu: ModuleType, gpu: ModuleType, name: str) -> None:
+    assert shared(getattr(gpu, name)) == shared(getattr(cpu, name))
+    assert not {"width", "chunks"} & set(parameters(getattr(gpu, name)))
+
+
+def test_an_entry_with_other_parameters_is_found() -> None:
+    def unpack_points(buffer: Any, places: Any, segments: Any, plane: Any, levels: Any, field: Any) -> None: ...
+
+    assert shared(unpack_points) != shared(halo_kernels_cpu.unpack_points)
+
+
+def test_nothing_imports_cuda_unless_a_cuda_module_is_asked_for() -> None:
+    script = (
+        "import importlib, pkgutil, sys, clustermark.apps.climate as climate\n"
+        "names = [m.name for m in pkgutil.iter_modules(climate.__path__) if m.name != '__main__']\n"
+        "wanted = [n for n in names if n.endswith('_cuda') == (len(sys.argv) > 1)]\n"
+        "for name in wanted: importlib.import_module('clustermark.apps.climate.' + name)\n"
+        "print(len(wanted), 'numba.cuda' in sys.modules, 'cuda.bindings' in sys.modules)"
+    )
+
+    def imported(*arguments: str) -> list[str]:
+        command = [sys.executable, "-c", script, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.split()
+
+    modules, numba_cuda, bindings = imported()
+    assert int(modules) > 40
+    assert (numba_cuda, bindings) == ("False", "False")
+    assert imported("cuda")[1] == "True"
+
+
+# --- machine code --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One kernel for one set of types, in machine code of every capability."""
+
+    kernel: str
+    dtypes: tuple[str, ...]
+    audits: dict[tuple[int, int], Audit]
+
+
+@pytest.fixture(scope="module")
+def variants(tmp_path_factory: pytest.TempPathFactory) -> list[Variant]:
+    names = {id(kernel): name for name, kernel in kernels_in(MODULES).items()}
+    launches: dict[tuple[int, Any], tuple[Launch, list[str]]] = {}
+    for dtype in DTYPES:
+        with recorded_launches() as recorded:
+            call_every_entry(dtype)
+        for launch in recorded:
+            _, dtypes = launches.setdefault((id(launch.kernel), launch.types), (launch, []))
+            if dtype not in dtypes:
+                dtypes.append(dtype)
+    texts = {str(n): DEVICE.texts(launch.kernel, launch.types) for n, (launch, _) in enumerate(launches.values())}
+    folder = tmp_path_factory.mktemp("ptx")
+    audits = {c: audit({number: text[c] for number, text in texts.items()}, c, folder) for c in CAPABILITIES}
+    return [
+        Variant(names[id(launch.kernel)], tuple(dtypes), {c: audits[c][str(n)] for c in CAPABILITIES})
+        for n, (launch, dtypes) in enumerate(launches.values())
+    ]
+
+
+def over_budget(variant: Variant, row: Row) -> list[str]:
+    """Sentences about every capability whose machine code breaks a rule."""
+    single = "float32" in variant.dtypes
+    complaints = []
+    for (major, minor), found in variant.audits.items():
+        broken = found.complaints(row.float32 if single else row.float64, fp64_allowed=True)
+        if single and found.fp64 > row.fp64:
+            broken.append(f"has {found.fp64} float64 instructions, more than {row.fp64}")
+        complaints += [f"{variant.kernel} of {'/'.join(variant.dtypes)} on sm_{major}{minor}: {b}" for b in broken]
+    return complaints
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_kernel_keeps_its_budget_on_every_architecture(name: str, variants: list[Variant]) -> None:
+    """No spill, no local memory, float64 beside float32 only where and as much as it is stated, registers as stated."""
+    own = [variant for variant in variants if variant.kernel == name]
+    assert {dtype for variant in own for dtype in variant.dtypes} == set(DTYPES)
+    assert [complaint for variant in own for complaint in over_budget(variant, ROWS[name])] == []
+
+
+def occupancy(registers: int, threads: int = THREADS) -> float:
+    """Part of the warps of a multiprocessor of sm_90 that are at work where registers are all that limits."""
+    units = -(-registers // REGISTER_UNIT) * REGISTER_UNIT
+    blocks = min(REGISTERS // (units * threads), BLOCKS)
+    return min(1.0, blocks * (threads // 32) / WARPS)
+
+
+def test_half_of_the_warps_are_at_work_or_it_is_said_why_not() -> None:
+    assert [name for name, row in ROWS.items() if occupancy(row.float32) < 0.5] == []
+    assert [name for name, row in ROWS.items() if occupancy(row.float64) < 0.5 and not row.few] == []
+    assert all(bool(row.because) == bool(row.fp64) for row in ROWS.values())
+
+
+def test_occupancy_is_that_of_nvidias_table() -> None:
+    """CUDA's occupancy calculator, compute capability 9.0, blocks of 128."""
+    assert [occupancy(registers) for registers in (32, 64, 65, 128, 255)] == [1.0, 0.5, 0.4375, 0.25, 0.125]
+
+
+def test_too_many_registers_and_a_float64_instruction_are_found(variants: list[Variant]) -> None:
+    for variant in variants:
+        if variant.kernel == "shallow_cuda.shallow_factors" and "float32" in variant.dtypes:
+            assert len(over_budget(variant, Row(8, 8, 96))) == len(CAPABILITIES)
+            sentences = over_budget(variant, Row(40, 40))
+            assert len(sentences) == len(CAPABILITIES)
+            assert all("float64 instructions, more than 0" in sentence for sentence in sentences)
+            break
+    else:
+        pytest.fail("no variant of the kernel was compiled")
+
+
+def test_a_spill_is_found(tmp_path: Path) -> None:
+    def indexed(x, y):
+        table = cuda.local.array(64, float32)
+        for k in range(64):
+            table[k] = x[k]
+        for k in range(x.size):
+            y[k] = table[int(x[k]) % 64]
+
+    texts = DEVICE.texts(cuda.jit(indexed), (float32[::1], float32[::1]))
+    found = audit({"indexed": texts[9, 0]}, (9, 0), tmp_path)["indexed"]
+    variant = Variant("planted", ("float32",), {(9, 0): found})
+    assert any("in local memory" in sentence for sentence in over_budget(variant, Row(255, 255)))
+
+
+def without_a_row(modules: Any, rows: Any) -> set[str]:
+    return set(kernels_in(modules)) - set(rows)
+
+
+def test_every_kernel_has_a_row_and_every_row_a_kernel() -> None:
+    assert without_a_row(MODULES, ROWS) == set()
+    assert set(ROWS) - set(kernels_in(MODULES)) == set()
+    assert without_a_row(MODULES, list(ROWS)[1:]) == {next(iter(ROWS))}
+    folder = Path(shallow_cpu.__file__).parent
+    assert {path.stem for path in folder.glob("*_cuda.py")} == {module.__name__.rsplit(".", 1)[1] for module in MODULES}
