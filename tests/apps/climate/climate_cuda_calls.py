@@ -6,10 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from clustermark.apps.climate import halo_kernels_cuda, launch_cuda, shallow_cuda
+from clustermark.apps.climate import (
+    damping_cuda,
+    forcing_cuda,
+    halo_kernels_cuda,
+    launch_cuda,
+    primitive_columns_cuda,
+    primitive_cuda,
+    primitive_factors_cuda,
+    shallow_cuda,
+    sums_cuda,
+    surface_cuda,
+)
+from clustermark.apps.climate.forcing import HeldSuarez
 
-MODULES = (launch_cuda, shallow_cuda, halo_kernels_cuda)
-ROWS, PITCH = 10, 16
+MODULES = (
+    *(damping_cuda, forcing_cuda, halo_kernels_cuda, launch_cuda, primitive_columns_cuda),
+    *(primitive_cuda, primitive_factors_cuda, shallow_cuda, sums_cuda, surface_cuda),
+)
+LEVELS, ROWS, PITCH = 3, 10, 16
 REGION = (3, 5, 3, 5)
 
 
@@ -18,6 +33,8 @@ def call_every_entry(dtype: str) -> None:
     cosines, flat = np.zeros(ROWS), np.zeros(ROWS * PITCH, dtype)
     _call_water(dtype, cosines, flat)
     _call_halo(flat)
+    _call_atmosphere(dtype, cosines, flat)
+    _call_sums()
 
 
 def _call_water(dtype: str, cosines: Any, flat: Any) -> None:
@@ -36,3 +53,23 @@ def _call_halo(flat: Any) -> None:
     halo_kernels_cuda.interpolate_scalar(flat, segments, donors, PITCH, *size, flat)
     points = (segments, donors, donors)
     halo_kernels_cuda.interpolate_wind(flat, flat, points, points, PITCH, *size, flat)
+
+
+def _call_atmosphere(dtype: str, cosines: Any, flat: Any) -> None:
+    mass, size = np.zeros(ROWS * PITCH), (LEVELS, ROWS, PITCH)
+    box = (ROWS, PITCH, *REGION)
+    surface_cuda.surface_terms(mass, cosines, np.zeros(37), 1.0, 1.0, *box, mass, flat)
+    new, metric = (mass, flat, flat, flat), (cosines, cosines)
+    work: Any = primitive_cuda.make_work(*size, dtype)
+    arguments: Any = (*(flat,) * 3, mass, *(flat,) * 6, *metric, np.zeros((5, LEVELS)), 1.0, 1.0, *box, work, *new)
+    primitive_cuda.advance(*arguments)
+    arguments = (*(flat,) * 3, *metric, 1.0, 1.0, LEVELS, *box, damping_cuda.make_work(*size, dtype), *new[1:])
+    damping_cuda.damp(*arguments)
+    constants, work = HeldSuarez().constants, forcing_cuda.make_work(*size, dtype)
+    arguments = (mass, *(flat,) * 4, np.zeros((4, LEVELS)), constants, 0.3, 1.0, 1.0, *box, work)
+    forcing_cuda.force(*arguments)
+
+
+def _call_sums() -> None:
+    block = np.zeros((ROWS, PITCH))
+    sums_cuda.add_words(block, block, 4, 4, 1.0, np.zeros(3, np.int64))

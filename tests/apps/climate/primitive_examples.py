@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -121,3 +122,27 @@ class Stage:
 def evolved(field: Floats) -> Floats:
     """Without the halo."""
     return field[..., HALO:-HALO, HALO:-HALO]
+
+
+def differences(got: Fields, wanted: Fields, start: Fields) -> list[float]:
+    """Largest difference of each field over the largest change of it, rounding of float32 θ (half an ulp) left out."""
+    found = []
+    for g, w, s in zip(got, wanted, start, strict=True):
+        found.append(float(np.abs(evolved(g - w)).max() / np.abs(evolved(w - s)).max()))
+    return found
+
+
+def single(fields: Fields) -> Fields:
+    """Winds and θ rounded to float32."""
+    u, v, theta = (f.astype(np.float32).astype(np.float64) for f in fields[1:])
+    return Fields(fields.mass, u, v, theta)
+
+
+FAULTS: dict[str, Callable[[Ground], Ground]] = {
+    "coriolis": lambda g: replace(g, coriolis=g.coriolis * (1 + 1e-9)),
+    "cos_center": lambda g: replace(g, cos_center=g.cos_center * (1 + 1e-10)),
+    "cos_face": lambda g: replace(g, cos_face=g.cos_face * (1 + 1e-10)),
+    "geopotential": lambda g: replace(g, geopotential=g.geopotential * (1 + 1e-9)),
+    "spacing": lambda g: replace(g, spacing=g.spacing * (1 + 1e-10)),
+    "gas": lambda g: replace(g, planet=replace(g.planet, heat_capacity=g.planet.heat_capacity * (1 + 1e-9))),
+}

@@ -22,10 +22,20 @@ from cuda_helpers.offline import PROGRAMS, Audit, Launch, audit, kernels_in, rec
 from numba import float32
 
 from clustermark.apps.climate import (
+    damping_cpu,
+    damping_cuda,
+    forcing_cpu,
+    forcing_cuda,
     halo_kernels_cpu,
     halo_kernels_cuda,
+    primitive_cpu,
+    primitive_cuda,
     shallow_cpu,
     shallow_cuda,
+    sums,
+    sums_cuda,
+    surface_cpu,
+    surface_cuda,
 )
 from clustermark.apps.climate.launch_cuda import THREADS
 from clustermark.devices.numba_cuda import cuda
@@ -57,21 +67,42 @@ class Row:
 
 
 METRIC = "metric terms of some rows are made in float64 before the cast, a thread for each row"
+PRESSURE = "surface pressure is float64 in every precision; once a column, not once a cell"
 ROWS: dict[str, Row] = {
-    "halo_kernels_cuda.blend_point": Row(24, 24),
+    "damping_cuda.damp_cells": Row(56, 40),
+    "damping_cuda.damping_factors": Row(32, 32, 84, METRIC),
+    "damping_cuda.laplacian_cells": Row(56, 40),
+    "forcing_cuda.forcing_factors": Row(24, 24, 36, "numbers of some levels, a thread for each"),
+    "forcing_cuda.pressure_columns": Row(32, 32, 84, f"{PRESSURE}: a logarithm and an exponential"),
+    "forcing_cuda.relax_columns": Row(64, 48),
+    "halo_kernels_cuda.blend_point": Row(24, 24, 4, "p_s is float64 in every precision"),
     "halo_kernels_cuda.pack_run": Row(24, 24),
-    "halo_kernels_cuda.scalar_point": Row(56, 40),
+    "halo_kernels_cuda.scalar_point": Row(56, 40, 24, "p_s is float64 in every precision"),
     "halo_kernels_cuda.unpack_point": Row(24, 24),
     "halo_kernels_cuda.unpack_run": Row(24, 24),
     "halo_kernels_cuda.wind_point": Row(64, 40),
+    "primitive_columns_cuda.advance_columns": Row(
+        128, 64, few="what 28 numbers of a column take; its 40 loads of a level are under way together, see docs"
+    ),
+    "primitive_cuda.diagnose_columns": Row(64, 56),
+    "primitive_cuda.pressure_cells": Row(24, 24, 32, PRESSURE),
+    "primitive_factors_cuda.primitive_factors": Row(40, 40, 108, f"{METRIC}, and of the levels"),
     "shallow_cuda.advance_cells": Row(
         96, 64, few="three corners, eight fluxes, three energies; 40 loads of a thread are under way together"
     ),
     "shallow_cuda.shallow_factors": Row(40, 40, 96, METRIC),
+    "sums_cuda.add_cells": Row(24, 24, 10, "sums over the sphere are of float64 terms, once a step"),
+    "surface_cuda.exner_cells": Row(32, 32, 40, f"{PRESSURE}: a polynomial of degree 22"),
+    "surface_cuda.terms_cells": Row(32, 32, 66, f"{PRESSURE}: eight terms, three of them divisions"),
 }
 
 ENTRIES: list[tuple[ModuleType, ModuleType, tuple[str, ...]]] = [
     (shallow_cpu, shallow_cuda, ("shallow_stage",)),
+    (surface_cpu, surface_cuda, ("surface_terms",)),
+    (primitive_cpu, primitive_cuda, ("advance",)),
+    (damping_cpu, damping_cuda, ("damp",)),
+    (forcing_cpu, forcing_cuda, ("force",)),
+    (sums, sums_cuda, ("add_words",)),
     (
         halo_kernels_cpu,
         halo_kernels_cuda,

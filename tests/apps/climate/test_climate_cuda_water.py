@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from climate_cuda_device import DEVICE, in_place_of
 from halo_examples import exchanged, random_fields
 from ptx.device import InterpretedDevice, device_array, to_device
 from ptx.faults import UninitialisedMemoryError
+from ptx.traffic import traffic
 from shallow_examples import (
     COLUMNS,
     FAULTS,
@@ -128,6 +130,18 @@ def test_one_cell_around_a_region_is_read_and_no_other() -> None:
         }
         found = stage(replace(given, **poisoned), nothing(given), region)
         assert all((a[box] == b[box]).all() for a, b in zip(whole, found, strict=True)) is (cells == 1)
+
+
+def test_a_stage_moves_eleven_words_a_cell() -> None:
+    """The part of the bytes, each counted once, that grows with both rows and columns of the region is the cells'."""
+    given = layer("float32")
+    old = (layer("float32", 1).h, layer("float32", 1).u, layer("float32", 1).v)
+    moved = {}
+    for rows, columns in product((4, 6), (7, 12)):
+        with traffic() as counted:
+            stage(given, old, Region(HALO, HALO + rows, HALO, HALO + columns))
+        moved[rows, columns] = counted.read + counted.written
+    assert moved[6, 12] - moved[6, 7] - moved[4, 12] + moved[4, 7] == 11 * 4 * (6 - 4) * (12 - 7)
 
 
 # --- halo ----------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from forcing_examples import latitudes, wanted
 from primitive_examples import Stage, evolved, ground_of, rough_fields
 
 from clustermark.apps.climate.forcing import (
@@ -29,11 +30,6 @@ def ground() -> Ground:
     return ground_of(ROWS, COLUMNS)
 
 
-def latitudes(ground: Ground) -> Floats:
-    """Any latitude between the poles."""
-    return np.random.default_rng(3).uniform(-1.5, 1.5, ground.geopotential.shape)
-
-
 def run(stage: Stage, fields: Fields, latitude: Floats, step: float, forcing: HeldSuarez | None = None) -> Fields:
     forcing = forcing or HeldSuarez()
     mass, u, v, theta = stage.flat_fields(fields)
@@ -45,19 +41,6 @@ def run(stage: Stage, fields: Fields, latitude: Floats, step: float, forcing: He
         make_work(stage.chunks, stage.pitch, stage.dtype),
     )  # fmt: skip
     return Fields(fields.mass, stage.field(u), stage.field(v), stage.field(theta))
-
-
-def wanted(ground: Ground, fields: Fields, latitude: Floats, step: float) -> Fields:
-    """Implicit in time, from the formulas; T = θ·P_k and (p/p₀)^κ = P_k."""
-    forcing = HeldSuarez()
-    sigma = ground.levels.centers[:, None, None]
-    exner = ground.levels.exner[:, None, None] * (fields.mass / 1e5) ** HELD_SUAREZ.kappa
-    square = np.sin(latitude) ** 2
-    warm = 315.0 - 60.0 * square - 10.0 * np.log(sigma * fields.mass / 1e5) * (1.0 - square)
-    target = np.maximum(200.0 / exner, warm)
-    rate, friction = step * relaxation_rate(forcing, latitude, sigma), step * friction_rate(forcing, sigma)
-    theta = (fields.theta + rate * target) / (1.0 + rate)
-    return Fields(fields.mass, fields.u / (1.0 + friction), fields.v / (1.0 + friction), theta)
 
 
 @pytest.mark.parametrize(

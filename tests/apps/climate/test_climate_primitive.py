@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from primitive_examples import Stage, evolved, ground_of, rough_fields
+from primitive_examples import FAULTS, Stage, differences, evolved, ground_of, rough_fields, single
 
 from clustermark.apps.climate import reference_primitive as reference
 from clustermark.apps.climate.layout import HALO, Floats, Region
@@ -18,14 +17,6 @@ ROWS, COLUMNS = 9, 21
 # Kernels are compiled for few widths, and each takes its time.
 WIDTHS = {"float64": 8, "float32": 16}
 STEP = 300.0
-
-
-def differences(got: Fields, wanted: Fields, start: Fields) -> list[float]:
-    """Largest difference of each field over the largest change of it, rounding of float32 θ (half an ulp) left out."""
-    found = []
-    for g, w, s in zip(got, wanted, start, strict=True):
-        found.append(float(np.abs(evolved(g - w)).max() / np.abs(evolved(w - s)).max()))
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -52,28 +43,12 @@ def test_a_stage_of_double_precision_is_the_reference_to_rounding(ground, fields
 @pytest.mark.parametrize("width", [16])
 def test_a_stage_of_mixed_precision_is_the_reference_to_single_precision(ground, fields, start, width):
     """Bounds of the changes, and one unit in the last place of what they are added to."""
-    got = Stage(ground, "float32", width).run(_single(fields), _single(start), STEP)
-    wanted = reference.advance(_single(fields), _single(start), ground, STEP)
+    got = Stage(ground, "float32", width).run(single(fields), single(start), STEP)
+    wanted = reference.advance(single(fields), single(start), ground, STEP)
     for g, w, s in zip(got, wanted, start, strict=True):
         bound = 5e-6 * np.abs(evolved(w - s)).max() + 2.0**-23 * np.abs(evolved(w)).max()
         assert np.abs(evolved(g - w)).max() < bound
     assert differences(got, wanted, start)[0] < 1e-6
-
-
-def _single(fields: Fields) -> Fields:
-    """Winds and θ rounded to float32."""
-    u, v, theta = (f.astype(np.float32).astype(np.float64) for f in fields[1:])
-    return Fields(fields.mass, u, v, theta)
-
-
-FAULTS: dict[str, Callable[[Ground], Ground]] = {
-    "coriolis": lambda g: replace(g, coriolis=g.coriolis * (1 + 1e-9)),
-    "cos_center": lambda g: replace(g, cos_center=g.cos_center * (1 + 1e-10)),
-    "cos_face": lambda g: replace(g, cos_face=g.cos_face * (1 + 1e-10)),
-    "geopotential": lambda g: replace(g, geopotential=g.geopotential * (1 + 1e-9)),
-    "spacing": lambda g: replace(g, spacing=g.spacing * (1 + 1e-10)),
-    "gas": lambda g: replace(g, planet=replace(g.planet, heat_capacity=g.planet.heat_capacity * (1 + 1e-9))),
-}
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -1,0 +1,53 @@
+"""Fixed-point sums over cells on the GPU, as sums.py: whole numbers, added by blocks of threads and then atomically."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+
+from clustermark.apps.climate.launch_cuda import BLOCK, THREADS, blocks_over, load
+from clustermark.apps.climate.layout import HALO
+from clustermark.devices.numba_cuda import cuda
+
+
+@cuda.jit(cache=True)
+def add_cells(values, weights, rows, columns, pitch, scale, words):
+    """Words of the cells of a block of threads, added to those of all; see sums.add_words."""
+    scratch = cuda.shared.array((3, THREADS), numba.int64)
+    x, y = cuda.grid(2)
+    thread = cuda.threadIdx.y * BLOCK[0] + cuda.threadIdx.x
+    upper, lower, refused = 0, 0, 0
+    if x < columns and y < rows:
+        at = (HALO + y) * pitch + HALO + x
+        scaled = load(weights, at) * load(values, at) * scale
+        if abs(scaled) < 2147483648.0:
+            upper = cuda.libdevice.llrint(scaled)
+            lower = cuda.libdevice.llrint((scaled - upper) * 4294967296.0)
+        else:
+            refused = 1
+    scratch[0, thread], scratch[1, thread], scratch[2, thread] = upper, lower, refused
+    cuda.syncthreads()
+    half = THREADS // 2
+    while half > 0:
+        if thread < half:
+            for word in range(3):
+                scratch[word, thread] += scratch[word, thread + half]
+        cuda.syncthreads()
+        half //= 2
+    if thread < 3:
+        cuda.atomic.add(words, thread, scratch[thread, 0])
+
+
+def add_words(values: Any, weights: Any, rows: int, columns: int, scale: float, words: Any) -> None:
+    """Σ weight·value of the evolved cells of one block in two words; as sums.add_words.
+
+    Parameters
+    ----------
+    words : (3,) int64 on the device, added to: the same bits whichever block of threads comes first
+    the others : as on the CPU, arrays on the device
+    """
+    if rows > 0 and columns > 0:
+        add_cells[blocks_over(rows, columns), (*BLOCK, 1)](
+            values.reshape(-1), weights.reshape(-1), rows, columns, int(values.shape[1]), float(scale), words
+        )
