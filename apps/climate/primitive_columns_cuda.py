@@ -59,6 +59,15 @@ def _warmth(theta, flux, place, beside, seven, three):
 
 
 @cuda.jit(device=True)
+def _spread(theta, fluxes, place, pitch, seven, three):
+    """Twelvefold flux of θ out of a cell: through the east less the west face, and the north less the south face."""
+    east, west, north, south = fluxes
+    along = _warmth(theta, east, place, 1, seven, three) - _warmth(theta, west, place - 1, 1, seven, three)
+    leaving = _warmth(theta, north, place, pitch, seven, three)
+    return along + (leaving - _warmth(theta, south, place - pitch, pitch, seven, three))
+
+
+@cuda.jit(device=True)
 def _masses(terms, east, north, pitch):
     """p_s at the east face, west of it, north of both; p_s cosφ at the north face, south of it, east of both."""
     return (
@@ -78,14 +87,44 @@ def _corners(terms, coriolis, plane, line, pitch):
 
 
 @cuda.jit(device=True)
+def _slopes(terms, plane, line):
+    """½c_p δ(p_s/p₀)^κ, and 1/(4p_s), at the east and at the north face."""
+    return (
+        load(terms, EAST_EXNER * plane + line), load(terms, NORTH_EXNER * plane + line),
+        load(terms, EAST_WEIGHT * plane + line), load(terms, NORTH_WEIGHT * plane + line),
+    )  # fmt: skip
+
+
+@cuda.jit(device=True)
 def _metric(row_factors, rows, j):
-    """cosφ of the rows south of a cell, of it, and north of it; factors of the corners and of the step."""
+    """cosφ of the rows south of a cell, of it, and north of it; factors of the vorticities north and south of it."""
     at = COS_CENTER * rows + j
     return (
         load(row_factors, at - 1), load(row_factors, at), load(row_factors, at + 1),
         load(row_factors, CURL * rows + j), load(row_factors, CURL * rows + j - 1),
-        load(row_factors, TURN * rows + j), load(row_factors, PULL * rows + j), load(row_factors, HEAT * rows + j),
     )  # fmt: skip
+
+
+@cuda.jit(device=True)
+def _turning(u, v, u_here, v_here, place, pitch, masses, corners, metric):
+    """What turns the winds of a cell, and its mass fluxes (eq. 5); `masses`, `corners`, `metric` of their functions.
+
+    Returns
+    -------
+    sums of q at the ends of its east and of its north face; sums of the four fluxes of the other wind beside them; the
+    fluxes through its east, west, north and south face
+    """
+    mass, mass_west, mass_n, mass_nw, north_m, south_m, north_m_east, south_m_east = masses
+    c, c_south, c_west, f, f_south, f_west = corners
+    cos_s, cos_c, cos_n, curl, curl_south = metric
+    q = _corner(u, v, place, pitch, cos_c, cos_n, curl, f, c)
+    q_south = _corner(u, v, place - pitch, pitch, cos_s, cos_c, curl_south, f_south, c_south)
+    q_west = _corner(u, v, place - 1, pitch, cos_c, cos_n, curl, f_west, c_west)
+    east, west = mass * u_here, mass_west * load(u, place - 1)
+    north, south = north_m * v_here, south_m * load(v, place - pitch)
+    across_u = (north + south) + (north_m_east * load(v, place + 1) + south_m_east * load(v, place - pitch + 1))
+    across_v = (west + mass_nw * load(u, place + pitch - 1)) + (east + mass_n * load(u, place + pitch))
+    return q + q_south, q_west + q, across_u, across_v, (east, west, north, south)
 
 
 @cuda.jit(cache=True)
@@ -94,13 +133,11 @@ def advance_columns(
     turn, pull, seven, three, rows, pitch, levels, first_row, last_row, first_column, last_column, u_new, v_new,
     theta_new
 ):  # fmt: skip
-    """Winds and θ of a column after a stage (eqs. 5 to 9).
+    """Winds and θ of a column after a stage (eqs. 5 to 9); arrays as in primitive_cpu.advance and primitive_cuda.Work.
 
     Parameters
     ----------
-    vertical, energy, change, inverse, row_factors, level_factors : as in primitive_cuda.Work
     turn, pull, seven, three : −⅛Δt, Δt/(aΔ), 7, 3
-    the others : as in primitive_cpu.advance
     """
     x, y = cuda.grid(2)
     i, j = first_column + x, first_row + y
@@ -108,14 +145,11 @@ def advance_columns(
         plane = rows * pitch
         line = j * pitch + i
         # What all levels share stays in registers: as far as the compiler knows, each store might change it.
-        mass, mass_west, mass_n, mass_nw, north_m, south_m, north_m_east, south_m_east = _masses(
-            terms, EAST_MASS * plane + line, NORTH_MASS * plane + line, pitch
-        )
-        c, c_south, c_west, f, f_south, f_west = _corners(terms, coriolis, plane, line, pitch)
-        cos_s, cos_c, cos_n, curl, curl_south, turn_u, pull_u, heat = _metric(row_factors, rows, j)
-        exner_u, exner_v = load(terms, EAST_EXNER * plane + line), load(terms, NORTH_EXNER * plane + line)
-        weight_u, weight_v = load(terms, EAST_WEIGHT * plane + line), load(terms, NORTH_WEIGHT * plane + line)
-        lost, per_mass = load(change, line), load(inverse, line)
+        masses = _masses(terms, EAST_MASS * plane + line, NORTH_MASS * plane + line, pitch)
+        corners, metric = _corners(terms, coriolis, plane, line, pitch), _metric(row_factors, rows, j)
+        exner_u, exner_v, weight_u, weight_v = _slopes(terms, plane, line)
+        turn_u, pull_u = load(row_factors, TURN * rows + j), load(row_factors, PULL * rows + j)
+        lost, per_mass, heat = load(change, line), load(inverse, line), load(row_factors, HEAT * rows + j)
         # Of this level: winds and θ, read with the level above; fluxes of u, v, θ through the interface above it.
         u_here, v_here, t_here = load(u, line), load(v, line), load(theta, line)
         u_above = u.dtype.type(0)
@@ -126,38 +160,23 @@ def advance_columns(
             place = np.int64(cell)
             below = place + plane if k + 1 < levels else place
             u_below, v_below, t_below = load(u, below), load(v, below), load(theta, below)
-            q = _corner(u, v, place, pitch, cos_c, cos_n, curl, f, c)
-            q_south = _corner(u, v, place - pitch, pitch, cos_s, cos_c, curl_south, f_south, c_south)
-            q_west = _corner(u, v, place - 1, pitch, cos_c, cos_n, curl, f_west, c_west)
-            east, west = mass * u_here, mass_west * load(u, place - 1)
-            north, south = north_m * v_here, south_m * load(v, place - pitch)
-            across_u = (north + south) + (north_m_east * load(v, place + 1) + south_m_east * load(v, place - pitch + 1))
-            across_v = (west + mass_nw * load(u, place + pitch - 1)) + (east + mass_n * load(u, place + pitch))
+            q_u, q_v, across_u, across_v, fluxes = _turning(
+                u, v, u_here, v_here, place, pitch, masses, corners, metric
+            )  # fmt: skip
             w_here, e_here = load(vertical, place), load(energy, place)
             u_sinking = (w_here + load(vertical, place + 1)) * (u_below - u_here)
             v_sinking = (w_here + load(vertical, place + pitch)) * (v_below - v_here)
             t_sinking = w_here * (t_here + t_below)
-            spread = _warmth(theta, east, place, 1, seven, three) - _warmth(theta, west, place - 1, 1, seven, three)
-            spread += _warmth(theta, north, place, pitch, seven, three) - _warmth(
-                theta, south, place - pitch, pitch, seven, three
-            )
-            level = load(level_factors, LEVEL_EXNER * levels + k)
-            weight = load(level_factors, WIND_WEIGHT * levels + k)
-            u_after = wind(
-                load(u_0, place), q + q_south, across_u, turn_u, load(energy, place + 1) - e_here,
-                t_here + load(theta, place + 1), exner_u, level, pull_u,
-                u_above + u_sinking, weight_u * weight,
-            )  # fmt: skip
-            v_after = wind(
-                load(v_0, place), q_west + q, across_v, turn, load(energy, place + pitch) - e_here,
-                t_here + load(theta, place + pitch), exner_v, level, pull,
-                v_above + v_sinking, weight_v * weight,
-            )  # fmt: skip
-            t_after = theta_after(
-                load(theta_0, place), lost, per_mass, spread,
-                heat, t_sinking - t_above,
-                load(level_factors, THETA_WEIGHT * levels + k),
-            )  # fmt: skip
+            level, weight = load(level_factors, LEVEL_EXNER * levels + k), load(level_factors, WIND_WEIGHT * levels + k)
+            t_weight = load(level_factors, THETA_WEIGHT * levels + k)
+            u_push, u_warmth = load(energy, place + 1) - e_here, t_here + load(theta, place + 1)
+            u_after = wind(load(u_0, place), q_u, across_u, turn_u, u_push, u_warmth, exner_u, level, pull_u,
+                           u_above + u_sinking, weight_u * weight)  # fmt: skip
+            v_push, v_warmth = load(energy, place + pitch) - e_here, t_here + load(theta, place + pitch)
+            v_after = wind(load(v_0, place), q_v, across_v, turn, v_push, v_warmth, exner_v, level, pull,
+                           v_above + v_sinking, weight_v * weight)  # fmt: skip
+            spread = _spread(theta, fluxes, place, pitch, seven, three)
+            t_after = theta_after(load(theta_0, place), lost, per_mass, spread, heat, t_sinking - t_above, t_weight)
             store(u_new, place, u_after)
             store(v_new, place, v_after)
             store(theta_new, place, t_after)

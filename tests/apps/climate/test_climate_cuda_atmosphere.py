@@ -191,6 +191,23 @@ def test_a_block_of_too_many_cells_is_refused_in_one_sentence() -> None:
         primitive_cuda.make_work(100, 8000, 8000, "float32")
 
 
+def test_the_power_of_surface_pressure_is_good_over_all_of_its_range() -> None:
+    """Every step of its range reduction; as for the CPU, some roundings of float64."""
+    kappa, pitch = HELD_SUAREZ.kappa, 32
+    mass = np.linspace(600.0, 2.8e5, 16 * pitch)
+    expected = (mass / 1e5) ** kappa
+
+    def error(exponent: float) -> float:
+        exner, terms = device_array(mass.size, "float64"), device_array(TERMS * mass.size, "float32")
+        cosines, table = to_device(np.ones(16)), to_device(power_table(exponent))
+        surface_terms(to_device(mass), cosines, table, 1e5, 1004.0, 16, pitch, 1, 14, 1, pitch - 2, exner, terms)
+        made = np.asarray(exner).reshape(16, pitch)[:-1, :-1] / expected.reshape(16, pitch)[:-1, :-1]
+        return float(np.abs(made - 1.0).max())
+
+    assert error(kappa) < 2e-15
+    assert error(kappa * (1 + 1e-14)) > 2e-15
+
+
 # --- damping -------------------------------------------------------------------------------------------------
 
 

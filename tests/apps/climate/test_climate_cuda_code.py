@@ -82,7 +82,9 @@ ROWS: dict[str, Row] = {
     "halo_kernels_cuda.unpack_run": Row(24, 24),
     "halo_kernels_cuda.wind_point": Row(64, 40),
     "primitive_columns_cuda.advance_columns": Row(
-        128, 64, few="what 28 numbers of a column take; its 40 loads of a level are under way together, see docs"
+        128,
+        64,
+        few="what 28 numbers of a column take; 45 KB of its loads are under way in a multiprocessor, docs/climate.md",
     ),
     "primitive_cuda.diagnose_columns": Row(64, 56),
     "primitive_cuda.pressure_cells": Row(24, 24, 32, PRESSURE),

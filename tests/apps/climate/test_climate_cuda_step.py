@@ -6,6 +6,7 @@ interpreter (docs/cuda-without-a-gpu.md).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import SimpleNamespace
@@ -52,6 +53,9 @@ CASES: dict[str, Setup] = {
     "atmosphere mixed": setup_of("held_suarez", 3, "mixed", damping_hours=6.0, damping_every=1, overlap=False),
     "water single": setup_of("galewsky", precision="single", damping_hours=6.0, damping_every=1, overlap=True),
 }
+
+if os.environ.get("CLUSTERMARK_EVERY_PTX") == "1":
+    CASES |= {f"{name}, overlap {not s.overlap}": replace(s, overlap=not s.overlap) for name, s in CASES.items()}
 
 
 def of_columns(make_work: Callable[..., Any], like: str) -> Callable[[Mapping[str, Any]], Any]:

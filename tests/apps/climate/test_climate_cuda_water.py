@@ -17,7 +17,9 @@ import pytest
 
 pytest.importorskip("numba.cuda.dispatcher", reason="numba-cuda is not installed: make test CUDA=1")
 
+from climate_cuda_calls import MODULES
 from climate_cuda_device import DEVICE, in_place_of
+from cuda_helpers.offline import kernels_in
 from halo_examples import exchanged, random_fields
 from ptx.device import InterpretedDevice, device_array, to_device
 from ptx.faults import UninitialisedMemoryError
@@ -52,6 +54,8 @@ DTYPES = ("float64", "float32")
 GRID = PanelGrid(12)
 # Rounding of sums of 16 products, of the largest value.
 ROUNDING = {"float64": 1e-15, "float32": 5e-7}
+# Part of the machine code that must have run, averaged over the kernels.
+LEAST_COVERED = 0.95
 HALO_ENTRIES = ("pack_runs", "unpack_runs", "unpack_points", "blend_points", "interpolate_scalar", "interpolate_wind")
 
 
@@ -214,6 +218,21 @@ def test_a_message_that_was_not_received_is_found() -> None:
     segments, places = np.array([[0, 5, 0, 5]]), np.arange(5)
     with pytest.raises(UninitialisedMemoryError, match="nothing has written"):
         halo_kernels_cuda.unpack_points(device_array(5, "float32"), segments, places, 9, 1, to_device(np.zeros(9, "f")))
+
+
+def test_every_kernel_was_run_and_most_of_its_machine_code(request: pytest.FixtureRequest) -> None:
+    files = {item.path.name for item in request.session.items}
+    if not {f"test_climate_cuda_{part}.py" for part in ("atmosphere", "step", "water")} <= files:
+        pytest.skip("the coverage is asked for only where all files of the climate's CUDA kernels are run")
+    if request.config.getoption("keyword"):
+        pytest.skip("the coverage is asked for only where all tests are run")
+    wanted = {kernel.py_func.__name__ for kernel in kernels_in(MODULES).values()}
+    assert wanted <= {launched.name for launched in DEVICE.launches}
+    ran: dict[int, np.ndarray] = {}
+    for launched in DEVICE.launches:
+        report = launched.report
+        ran[id(report.program)] = report.executed | ran.get(id(report.program), report.executed)
+    assert np.mean([done.mean() for done in ran.values()]) > LEAST_COVERED
 
 
 if EVERYTHING:
