@@ -108,8 +108,8 @@ def diagnose_columns(
         south_quarter = load(row_factors, SOUTH_QUARTER * rows + j)
         # The sum down to the interface below a level; Φ there; θ of the level below (its own at the ground).
         above, height, theta_below = whole, load(geopotential, at), load(theta, place - plane)
-        k = levels - 1
-        while k >= 0:
+        for steps in range(levels):
+            k = levels - 1 - steps
             place -= plane
             u_here, u_west = load(u, place), load(u, place - 1)
             v_here, v_south, theta_here = load(v, place), load(v, place - pitch), load(theta, place)
@@ -121,7 +121,6 @@ def diagnose_columns(
             weight = factor * load(level_factors, THICKNESS * levels + k)
             above -= divergence(east * u_here, west * u_west, north * v_here, south * v_south, weight)
             theta_below = theta_here
-            k -= 1
 
 
 @cuda.jit(cache=True)

@@ -1,7 +1,7 @@
 """What one stage needs of surface pressure alone, on the GPU: one thread per cell of a layer, float64 before the cast.
 
 The entry of surface_cpu.py, same name and arguments. These kernels work in float64 in every precision, on fields of one
-layer: some 60 float64 instructions for (p_s/p₀)^κ and 80 for its eight terms, three of them divisions. 4 words of
+layer: 36 float64 instructions for (p_s/p₀)^κ and 63 for its eight terms, three of them divisions (sm_90). 4 words of
 float64 and TERMS of the fields' precision move for each column of a stage.
 """
 

@@ -139,6 +139,15 @@ def test_a_stage_of_mixed_precision_is_the_reference_to_single_precision(ground,
     assert set(single_faults(got, wrong, start)) == {0, 1, 2, 3}
 
 
+@pytest.mark.parametrize("levels", [1, 3, 4, 9])
+def test_any_number_of_levels_passes_through_loops_that_the_compiler_unrolled(levels):
+    """By four, and by two: the code of what is left over is another for each remainder."""
+    ground = ground_of(ROWS, COLUMNS, levels)
+    fields, start = single(rough_fields(ground)), single(rough_fields(ground, seed=5))
+    got = run(Stage(ground, "float32"), fields, start)
+    assert single_faults(got, reference.advance(fields, start, ground, STEP), start) == []
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_comparison_catches_a_constant_that_is_off(ground, fields, start, fault):
     got = run(Stage(ground, "float64"), fields, start)
