@@ -68,6 +68,7 @@ def make_setup(data: Input) -> Setup:
         damping_every=data.damping.every,
         fixer=data.fixer,
         flux_matching=data.flux_matching,
+        tracer=data.tracer,
     )
 
 

@@ -14,9 +14,12 @@ from clustermark.apps.climate.engine import Look, Output
 from clustermark.apps.climate.gathering import gather
 from clustermark.apps.climate.grid import PanelGrid, true_points
 from clustermark.apps.climate.initial import on_panels
+from clustermark.apps.climate.keys import NO_TRACER
 from clustermark.apps.climate.layout import HALO, Array, Floats, State
 from clustermark.apps.climate.metric import Metric
 from clustermark.apps.climate.model import Model, fastest_wave
+from clustermark.apps.climate.tracer import Tracer
+from clustermark.apps.climate.transport import MOST_OUTFLOW
 from clustermark.apps.climate.vertical import make_levels
 from clustermark.apps.climate.winds import true_winds, turns_of, vorticity
 from clustermark.core.errors import ClustermarkError
@@ -51,6 +54,7 @@ class Observed(Protocol):
     budget: Budget
     fixer: MassFixer
     comm: Any
+    tracer: Tracer | None
     levels: int
     step: int
     time: float
@@ -75,7 +79,10 @@ class Diagnostics:
             self._bottom = domain.cut(on_panels(domain.grid, "center", case.bottom))
         # Surface pressure is the weight of the air above.
         self._weight = case.planet.gravity if isinstance(case, PrimitiveCase) else 1.0
-        self.outputs = PRIMITIVE_OUTPUTS if isinstance(case, PrimitiveCase) else SHALLOW_OUTPUTS
+        self.outputs = dict(PRIMITIVE_OUTPUTS if isinstance(case, PrimitiveCase) else SHALLOW_OUTPUTS)
+        if simulation.tracer is not None:
+            dimensions = 3 if isinstance(case, PrimitiveCase) else 2
+            self.outputs["tracer"] = Output("mixing ratio of a passive tracer", "", "1", dimensions)
 
     def gather(self, name: str) -> Array | None:
         """(2, [levels,] rows, columns) float64 on rank 0, None elsewhere; halos must be valid. Collective."""
@@ -95,8 +102,9 @@ class Diagnostics:
             "u_east": lambda: true_winds(self._turns, state)[0],
             "v_north": lambda: true_winds(self._turns, state)[1],
             "vorticity": lambda: vorticity(simulation.metric, state),
-            "theta": lambda: _theta(state),
+            "theta": lambda: _as_float64(state.theta),
             "temperature": lambda: self._temperature(state),
+            "tracer": lambda: _as_float64(state.tracer),
         }
         return fields[name]()
 
@@ -106,11 +114,17 @@ class Diagnostics:
         planet = model.case.planet
         levels = make_levels(planet, model.interfaces)
         exner = (state.mass / planet.reference_pressure) ** planet.kappa
-        return _theta(state) * levels.exner[:, np.newaxis, np.newaxis] * exner[:, np.newaxis]
+        return _as_float64(state.theta) * levels.exner[:, np.newaxis, np.newaxis] * exner[:, np.newaxis]
 
     def look(self) -> Look:
-        """Budgets, extremes and the Courant number; the same on all ranks. Collective."""
+        """Budgets, extremes and the Courant number; the same on all ranks. Collective.
+
+        Raises
+        ------
+        ClustermarkError : a step too long for the tracer
+        """
         simulation = self._simulation
+        self._check_outflow()
         state, fixer, comm = simulation.state, simulation.fixer, simulation.comm
         extremes = {name: self._extremes(array) for name, array in named_fields(simulation.model.case, state)}
         if comm is not None:
@@ -127,6 +141,20 @@ class Diagnostics:
             largest={name: high for name, (_, high) in extremes.items()},
             courant=self._courant(extremes),
         )
+
+    def _check_outflow(self) -> None:
+        """Refuse a step in which so much leaves a cell that the tracer may become negative."""
+        simulation = self._simulation
+        if simulation.tracer is None:
+            return
+        most = simulation.tracer.outflow(simulation.model.setup.timestep, simulation.state)
+        if simulation.comm is not None:
+            most = max(simulation.comm.allgather(most))
+        if most > MOST_OUTFLOW:
+            raise ClustermarkError(
+                f"step {simulation.step}: {most:.3g} of a cell's mass leaves it in one step, and a tracer stays "
+                f"positive up to {MOST_OUTFLOW:.3g}; shorten run.timestep or set tracer = '{NO_TRACER}'"
+            )
 
     def _extremes(self, array: Array) -> tuple[float, float]:
         cells = evolved(array, self._simulation.domain.blocks[0].columns)
@@ -182,9 +210,9 @@ def _first_no_number(simulation: Observed, state: State) -> str:
     return ""
 
 
-def _theta(state: State) -> Floats:
-    assert state.theta is not None
-    return state.theta.astype(np.float64)
+def _as_float64(field: Array | None) -> Floats:
+    assert field is not None
+    return field.astype(np.float64)
 
 
 def _degrees(simulation: Observed, block: Block, row: int, column: int) -> tuple[float, float]:

@@ -9,27 +9,23 @@ import numba
 import numpy as np
 
 from clustermark.apps.climate.budget import Budget, MassFixer
-from clustermark.apps.climate.cases import PrimitiveCase
-from clustermark.apps.climate.core import Core
-from clustermark.apps.climate.decomposition import Domain, choose
+from clustermark.apps.climate.decomposition import choose
 from clustermark.apps.climate.diagnostics import Diagnostics, refuse_no_mass
 from clustermark.apps.climate.engine import Look, Output
-from clustermark.apps.climate.flux_matching import FluxMatching
 from clustermark.apps.climate.gathering import gather, scatter
 from clustermark.apps.climate.grid import PanelGrid
 from clustermark.apps.climate.halo import Exchange
 from clustermark.apps.climate.initial import make_state
 from clustermark.apps.climate.layout import BUFFER, Array, Floats, Region, State
-from clustermark.apps.climate.metric import Metric, make_metric
-from clustermark.apps.climate.model import Model, make_model
-from clustermark.apps.climate.primitive_core import PrimitiveCore
-from clustermark.apps.climate.seam import make_seam, partition_weights
+from clustermark.apps.climate.metric import make_metric
+from clustermark.apps.climate.model import make_model
+from clustermark.apps.climate.parts import make_core, make_matching, make_tracer
 from clustermark.apps.climate.setup import Setup
-from clustermark.apps.climate.shallow_core import ShallowCore
 from clustermark.apps.climate.states import fields, like, make_exchanges, parts_of
+from clustermark.apps.climate.tracer import Tracer
 from clustermark.apps.console.sections import SectionClock
 
-SECTIONS = ("stage", "halo", "damping", "forcing", "matching", "fixer")
+SECTIONS = ("stage", "halo", "damping", "forcing", "tracer", "matching", "fixer")
 # Wicker & Skamarock 2002: the fractions of Δt that the three stages step from the start of the step.
 STAGES = (1.0 / 3.0, 1.0 / 2.0, 1.0)
 FIELDS = ("mass", "u", "v", "theta", "tracer")
@@ -63,7 +59,7 @@ class Simulation:
         self.grid = PanelGrid(setup.cells)
         self.domain = choose(self.grid, self.ranks, setup.py, setup.px, self.rank)
         self.metric = make_metric(self.domain, self.model.case.planet.radius)
-        self.core = _make_core(self.model, self.domain, self.metric)
+        self.core = make_core(self.model, self.domain, self.metric)
         self.levels = self.core.levels
         # The state of now and two spare ones; an exchange is bound to the arrays of one state.
         first = make_state(self.model, self.domain)
@@ -71,24 +67,15 @@ class Simulation:
         self._exchanges = make_exchanges(self.domain, comm, self._states, self.model.threads)
         self._blendings = make_exchanges(self.domain, comm, self._states, self.model.threads, BUFFER)
         self._pending: Exchange | None = None
+        self.tracer = make_tracer(self.model, self.domain, comm, self.metric, first)
         self._whole, self._inner, self._rim = parts_of(self.domain)
         self._blocks = range(len(self.domain.blocks))
         self.step, self.time = 0, 0.0
-        self._share_halo(first)
-        self._settle()
-        self._matching, partition = self._match_fluxes(first)
-        self.budget = Budget(self.domain, self.model.case.planet.radius, comm, self.core, first, partition)
+        self._share_all()
+        self._matching, areas = make_matching(self.model, self.domain, comm, self.metric, first)
+        self.budget = Budget(self.domain, self.model.case.planet.radius, comm, self.core, first, areas)
         self.fixer = MassFixer(self.budget, first, setup.fixer)
         self.diagnostics = Diagnostics(self)
-
-    def _match_fluxes(self, state: State) -> tuple[FluxMatching | None, Floats | None]:
-        """The correction along the seam and the areas of the partition whose mass it keeps, where it is asked for."""
-        if not self.setup.flux_matching:
-            return None, None
-        seam = make_seam(self.grid)
-        thickness = np.diff(self.model.interfaces) if len(self.model.interfaces) else np.ones(1)
-        matching = FluxMatching(self.domain, self.comm, seam, self.metric, thickness, state)
-        return matching, partition_weights(self.grid, seam, self.model.case.planet.radius)
 
     @property
     def state(self) -> State:
@@ -142,6 +129,8 @@ class Simulation:
         if self._matching is not None:
             self._matching.start(start)
             self._matching.finish(0.0, first)
+        if self.tracer is not None:
+            self.tracer.evaluate(0.0, start, start, start)
 
     def march(self, steps: int) -> None:
         """Make steps that nobody looks at: the halo of the last one may still be on its way."""
@@ -156,6 +145,8 @@ class Simulation:
         for fraction, new in zip(STAGES, (first, second, first), strict=True):
             last = fraction == STAGES[-1]
             self._stage(now, start, fraction * self.setup.timestep, new, last)
+            if last and self.tracer is not None:
+                self._carry(self.tracer, start, now, new)
             now = new
             if not last:
                 self._share_halo(now)
@@ -173,6 +164,13 @@ class Simulation:
         if not finite:
             refuse_no_mass(self, now)
         self._share_halo(now)
+
+    def _carry(self, tracer: Tracer, start: State, read: State, new: State) -> None:
+        """A step of the tracer, whose halo nothing else may be on its way beside."""
+        with self.clock.section("tracer"):
+            tracer.advance(self.setup.timestep, start, read, new)
+        with self.clock.section("halo"):
+            tracer.share()
 
     def _smooth(self, now: State, spare: State) -> State:
         """Draw the two solutions along the seam together and damp; returns the state that has the result."""
@@ -223,6 +221,13 @@ class Simulation:
         with self.clock.section("halo"):
             self._pending = self._exchanges[id(state)]
             self._pending.start()
+
+    def _share_all(self) -> None:
+        """Fill the halos of a state that has just been made."""
+        self._share_halo(self.state)
+        self._settle()
+        if self.tracer is not None:
+            self.tracer.share()
 
     def _settle(self) -> None:
         if self._pending is not None:
@@ -276,8 +281,7 @@ class Simulation:
         if bool(matched) != self.setup.flux_matching:
             # The mass was measured on other areas.
             self.fixer.reference = self.fixer.last = self.budget.mass(self.state)
-        self._share_halo(self.state)
-        self._settle()
+        self._share_all()
 
 
 def make_simulation(setup: Setup, comm: Any) -> Simulation:
@@ -285,9 +289,3 @@ def make_simulation(setup: Setup, comm: Any) -> Simulation:
     simulation = Simulation(setup, comm)
     simulation.compile()
     return simulation
-
-
-def _make_core(model: Model, domain: Domain, metric: Metric) -> Core:
-    if isinstance(model.case, PrimitiveCase):
-        return PrimitiveCore(model.case, model, domain, metric)
-    return ShallowCore(model.case, model, domain, metric)

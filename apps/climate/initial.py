@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from clustermark.apps.climate.cases import PrimitiveCase, ShallowCase
 from clustermark.apps.climate.cases.noise import noise
+from clustermark.apps.climate.cases.tracers import TRACERS
 from clustermark.apps.climate.decomposition import Domain
 from clustermark.apps.climate.grid import PanelGrid, rotation, true_points
+from clustermark.apps.climate.keys import NO_TRACER
 from clustermark.apps.climate.layout import PRECISIONS, Array, Floats, State
 from clustermark.apps.climate.memory import aligned_zeros
 from clustermark.apps.climate.model import Model
@@ -40,8 +43,13 @@ def make_state(model: Model, domain: Domain) -> State:
     """The initial state of this rank; halos hold the analytic values."""
     dtype = PRECISIONS[model.setup.precision]
     if isinstance(model.case, ShallowCase):
-        return _shallow(model.case, dtype, domain)
-    return _primitive(model.case, make_levels(model.case.planet, model.interfaces), dtype, domain)
+        made = _shallow(model.case, dtype, domain)
+    else:
+        made = _primitive(model.case, make_levels(model.case.planet, model.interfaces), dtype, domain)
+    if model.setup.tracer == NO_TRACER:
+        return made
+    shape = domain.cut(on_panels(domain.grid, "center", TRACERS[model.setup.tracer]))[:, np.newaxis]
+    return replace(made, tracer=_cast(np.repeat(shape, made.u.shape[1], axis=1), dtype))
 
 
 def _shallow(case: ShallowCase, dtype: str, domain: Domain) -> State:

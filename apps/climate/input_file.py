@@ -83,6 +83,7 @@ class Input:
     threads: int
     fixer: bool
     flux_matching: bool
+    tracer: str
     grid: GridInput
     layout: LayoutInput
     run: RunInput
@@ -143,6 +144,7 @@ def _input(found: Values) -> Input:
         threads=found.values["threads"],
         fixer=found.values["fixer"],
         flux_matching=found.values["flux_matching"],
+        tracer=found.values["tracer"],
         grid=GridInput(**section("grid")),
         layout=LayoutInput(**section("layout")),
         run=RunInput(**section("run")),

@@ -6,6 +6,8 @@ from clustermark.apps.console.keys import Key
 
 SHALLOW_WATER = ("tc2", "tc5", "tc6", "galewsky", "galewsky_steady")
 PRIMITIVE = ("held_suarez", "baroclinic_wave", "baroclinic_steady", "polvani")
+NO_TRACER = "none"
+TRACER_SHAPES = ("cosine_bell", "slotted_cylinder", "uniform")
 AUTO = "auto"
 
 # Kinds beside the general ones (`input_file.CHECKS`): "timestep" (a number or "auto").
@@ -22,6 +24,7 @@ KEYS: dict[str, Key] = {
     "threads": Key("whole", 0, "", "per rank; 0: all cores that the rank may use", low=0, high=4096),
     "fixer": Key("boolean", True, "", "scale the mass back to its start after every step; false: drift and report"),
     "flux_matching": Key("boolean", True, "", "the mass that leaves one panel along the seam enters the other"),
+    "tracer": Key("choice", NO_TRACER, "", "passive tracer, shape at the start", (NO_TRACER, *TRACER_SHAPES)),
     "grid.resolution": Key(
         "number", 2.0, "degrees", "width of a cell; 90/resolution must be whole", low=0.01, high=7.5
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from clustermark.apps.climate.keys import SHALLOW_WATER
+from clustermark.apps.climate.keys import NO_TRACER, SHALLOW_WATER
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Setup:
     damping_every : steps from one damping to the next
     fixer : scale the mass back to its start after every step
     flux_matching : make what leaves one panel enter the other
+    tracer : shape of a passive tracer at the start, or "none"
     """
 
     case: str
@@ -43,6 +44,7 @@ class Setup:
     damping_every: int = 4
     fixer: bool = True
     flux_matching: bool = True
+    tracer: str = NO_TRACER
 
     @property
     def shallow(self) -> bool:
@@ -73,4 +75,5 @@ def physics(setup: Setup) -> dict[str, str]:
         "damping.every": str(setup.damping_every),
         "fixer": str(setup.fixer).lower(),
         "flux_matching": str(setup.flux_matching).lower(),
+        "tracer": setup.tracer,
     }

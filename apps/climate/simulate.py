@@ -23,7 +23,7 @@ from clustermark.apps.console.terminal import say
 from clustermark.core.errors import ClustermarkError
 
 # Sections of a step in the order of the time table; others stand behind them.
-SECTIONS = ("stage", "halo", "damping", "forcing", "matching", "fixer", "output")
+SECTIONS = ("stage", "halo", "damping", "forcing", "tracer", "matching", "fixer", "output")
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from clustermark.apps.climate.routes import make_routes
 
 
 def like(state: State) -> State:
-    """A state of the same shapes, touched."""
-    made = [None if array is None else aligned_zeros(array.shape, array.dtype) for array in fields(state)]
-    return State(*made)  # pyright: ignore[reportArgumentType]  # None where the other state has None
+    """A state of the same shapes, touched; the tracer, which has no stages, is one for all."""
+    made = [None if array is None else aligned_zeros(array.shape, array.dtype) for array in fields(state)[:-1]]
+    mass, u, v, theta = made
+    return State(mass, u, v, theta, state.tracer)  # pyright: ignore[reportArgumentType]  # only θ may be None
 
 
 def fields(state: State) -> tuple[Array | None, ...]:
@@ -25,12 +26,13 @@ def fields(state: State) -> tuple[Array | None, ...]:
 
 
 def make_exchanges(domain: Domain, comm: Any, states: list[State], threads: int, rings: int = 0) -> dict[int, Exchange]:
-    """The exchange of each state, by its identity; they share their tables, which blend so many rings."""
+    """The exchange of each state but its tracer, by its identity; they share tables, which blend so many rings."""
     tables = make_tables(domain.grid, rings)
-    routes = make_routes(domain, tables, REACH)
+    # The winds that carry a tracer are read as far out as the tracer itself.
+    routes = make_routes(domain, tables, REACH if states[0].tracer is None else HALO)
     found = {}
     for state in states:
-        scalars = [array for array in (state.mass, state.theta, state.tracer) if array is not None]
+        scalars = [array for array in (state.mass, state.theta) if array is not None]
         found[id(state)] = Exchange(domain, tables, comm, scalars, [(state.u, state.v)], routes, threads)
     return found
 

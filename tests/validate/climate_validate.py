@@ -13,7 +13,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from validate import climate_baroclinic, climate_held_suarez, climate_pictures, climate_shallow
+from validate import (
+    climate_baroclinic,
+    climate_held_suarez,
+    climate_pictures,
+    climate_shallow,
+    climate_transport,
+)
 from validate.md_launches import ROOT
 from validate.validation import Validation, main
 
@@ -21,7 +27,7 @@ VALIDATION = Validation(
     script="climate_validate",
     subject="the climate model",
     # The longest part first: it then runs beside all others.
-    topics=(climate_held_suarez, climate_shallow, climate_baroclinic),
+    topics=(climate_held_suarez, climate_shallow, climate_baroclinic, climate_transport),
     page=ROOT / "docs" / "climate-validation.md",
     folder=ROOT / "results" / "climate-validation",
     engine=("apps/climate/**/*.py", "devices/*.py", "tests/validate/climate_*.py"),
@@ -32,6 +38,7 @@ VALIDATION = Validation(
             "climate_baroclinic.py",
             "climate_held_suarez.py",
             "climate_pictures.py",
+            "climate_transport.py",
         }
     ),
     draw=climate_pictures.draw,

@@ -24,6 +24,8 @@ SCENARIOS: dict[str, tuple[Setup, int]] = {
     "atmosphere": (setup_of("held_suarez", 5), 5),
     "atmosphere in turns": (setup_of("held_suarez", 5, overlap=False), 5),
     "atmosphere mixed": (setup_of("held_suarez", 5, "mixed"), 5),
+    "water with tracer": (setup_of("tc5", tracer="cosine_bell"), 5),
+    "atmosphere with tracer": (setup_of("held_suarez", 5, "mixed", tracer="slotted_cylinder"), 5),
     "mountains": (setup_of("baroclinic_wave", 4, damping_hours=6.0), 5),
 }
 

@@ -26,12 +26,18 @@ def test_threads_change_no_bit(name: str) -> None:
     assert differing(fields_of(name, None), fields_of(name, None, threads=2)) == []
 
 
-@pytest.mark.parametrize("name", ["water", "water single", "water damped", "atmosphere", "atmosphere mixed"])
+@pytest.mark.parametrize(
+    "name",
+    ["water", "water single", "water damped", "water with tracer", "atmosphere", "atmosphere mixed"],
+)
 def test_working_beside_the_halo_changes_no_bit(name: str) -> None:
     assert differing(fields_of(name, None, overlap=True), fields_of(name, None, overlap=False)) == []
 
 
-@pytest.mark.parametrize("name", ["water single", "atmosphere", "atmosphere mixed", "mountains"])
+@pytest.mark.parametrize(
+    "name",
+    ["water single", "water with tracer", "atmosphere", "atmosphere mixed", "atmosphere with tracer", "mountains"],
+)
 @pytest.mark.parametrize("ranks", [2, 3, 4])
 def test_cutting_the_panels_changes_no_bit(name: str, ranks: int) -> None:
     whole = fields_of(name, None)

@@ -18,6 +18,7 @@ from validate import (
     climate_pictures,
     climate_runs,
     climate_shallow,
+    climate_transport,
 )
 from validate.climate_validate import VALIDATION
 from validate.md_judges import CAUGHT, MISSED, NO, YES
@@ -95,10 +96,20 @@ def climate_found() -> Found:
     }
 
 
+def transport_found() -> Found:
+    bells = {20: (0.36, 0.7), 40: (0.08, 0.43), 80: (0.02, 0.22)}
+    return {
+        f"tc1.{tilt}.{cells}": {"l1": l2, "l2": l2, "l_infinity": l2, "least": 1e-50, "planted": planted}
+        for tilt in ("0", "π_2", "54.7°")
+        for cells, (l2, planted) in bells.items()
+    }
+
+
 GOOD: dict[str, tuple[Any, Callable[[], Found]]] = {
     "shallow": (climate_shallow, shallow_found),
     "baroclinic": (climate_baroclinic, baroclinic_found),
     "climate": (climate_held_suarez, climate_found),
+    "transport": (climate_transport, transport_found),
 }
 
 
@@ -147,6 +158,9 @@ def planted() -> dict[str, tuple[str, Callable[[Found], None]]]:
             "baroclinic",
             lambda f: f["baroclinic_steady.45"].update(departure=[9.0] * 10),
         ),
+        "a bell that spreads": ("transport", lambda f: f["tc1.0.40"].update(l2=0.12)),
+        "a bell below zero": ("transport", lambda f: f["tc1.π_2.80"].update(least=-1e-12)),
+        "a bell of first order": ("transport", lambda f: f["tc1.54.7°.80"].update(l2=0.04)),
         "jets too weak": ("climate", lambda f: jets(f, 0.7)),
         "jets of the wrong sign": ("climate", lambda f: jets(f, -1.0)),
         "one hemisphere windier": ("climate", north),
