@@ -4,6 +4,7 @@
 # make perf   speed benchmarks (quiet machine)
 # make validate   the long validations (validate-md, validate-climate); writes docs/md-validation.md, docs/climate-validation.md
 # Each target does its own set-up in .venv; `make clean` removes it.
+# JOBS is how many test files run at a time, each in a process of its own.
 # CUDA=0 leaves the CUDA compiler (some 200 MB, no GPU needed) out of a new .venv; its tests are then skipped by name.
 
 PYTHON ?= python3
@@ -11,6 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MPICH := .venv-mpich
 CUDA ?= $(if $(filter Linux,$(shell uname -s)),1,0)
+JOBS ?= 2
 TEST_EXTRAS := mpi,test,check$(if $(filter-out 0,$(CUDA)),$(shell echo ,cuda-test))
 TESTED := $(VENV)/.test$(if $(filter-out 0,$(CUDA)),-cuda)
 
@@ -21,7 +23,7 @@ run: $(VENV)/.run
 	$(BIN)/clustermark run smoke
 
 test: $(TESTED) $(MPICH)/.run
-	CLUSTERMARK_OTHER_PYTHON=$(abspath $(MPICH))/bin/python $(BIN)/python -m pytest
+	CLUSTERMARK_OTHER_PYTHON=$(abspath $(MPICH))/bin/python $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 check: $(TESTED)
 	$(BIN)/ruff format --check .
