@@ -2,7 +2,8 @@
 
 usage: [mpirun -n N] climate_step.py [CELLS …]     cells per 90°; 22 and 45 (4.1° and 2°) unless given
 One rank takes all cores as threads; more ranks take one each. Each line is the quickest of some stretches of steps,
-and the section times of the rank that spent most on its halo.
+and the section times of the rank that spent most on its halo. Words: what
+the resident set of this rank grows by, with the kernels that are loaded for the first time.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import os
 import sys
 from time import perf_counter
 from typing import Any
+
+from md_child import resident_bytes
 
 from clustermark.apps.climate.build import longest_timestep
 from clustermark.apps.climate.cases import CASES
@@ -42,8 +45,10 @@ def line(cells: int, precision: str, comm: Any) -> str:
     ranks = comm.size if comm is not None else 1
     threads = max(1, len(affinity()) // ranks)
     timestep = longest_timestep(CASE, cells, CASES[CASE].planet.radius)
+    empty = resident_bytes()["VmRSS"]
     simulation = make_simulation(Setup(CASE, cells, LEVELS, precision, timestep, threads=threads, overlap=False), comm)
     time, _ = stretch(simulation, WARM_UP, comm)
+    held = resident_bytes()["VmRSS"] - empty
     steps = max(2, round(SECONDS / STRETCHES * WARM_UP / time))
     if comm is not None:
         steps = comm.bcast(steps, 0)
@@ -56,7 +61,8 @@ def line(cells: int, precision: str, comm: Any) -> str:
         f"{90 / cells:.3g}° {precision}, {ranks} × {threads}: Δt {timestep:.0f} s, {1e3 * step:.2f} ms a step "
         f"({parts}); "
         f"halo {100 * sections['halo'] / time:.0f} %; {timestep / DAYS_A_YEAR / step:.0f} SYPD; "
-        f"{1e-6 * simulation.cells / step:.1f} Mcell-steps/s"
+        f"{1e-6 * simulation.cells / step:.1f} Mcell-steps/s; "
+        f"{held * ranks / simulation.cells / (8 if precision == 'double' else 4):.0f} words a cell with the code"
     )
 
 
