@@ -55,7 +55,7 @@ def conservation(model: Any) -> dict[str, float]:
 
 
 def on_map(values: np.ndarray, cells: int) -> list[list[float]]:
-    """A field of both panels at the centres of a map's cells, from south to north and from 0 eastwards; seven digits."""
+    """A field of both panels at the centres of a map's cells, from south to north, from 0 eastwards; seven digits."""
     return [[float(f"{value:.7g}") for value in row] for row in LatLonMap(PanelGrid(cells), MAP).of(values)]
 
 
