@@ -31,16 +31,19 @@ SCENARIOS: dict[str, tuple[Setup, int]] = {
 
 
 class OneAtATime:
-    """The kernels of a core for ranks that are threads: not every thread layer of numba may be entered by two."""
+    """The kernels of a core or tracer for ranks that are threads: not every thread layer of numba is open to two.
+
+    What talks to other ranks is left alone: who waits for them holds no lock.
+    """
 
     lock = threading.Lock()
 
-    def __init__(self, core: Any) -> None:
-        self._core = core
+    def __init__(self, kernels: Any, talking: tuple[str, ...] = ()) -> None:
+        self._kernels, self._talking = kernels, talking
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._core, name)
-        return self._locked(found) if callable(found) else found
+        found = getattr(self._kernels, name)
+        return self._locked(found) if callable(found) and name not in self._talking else found
 
     def _locked(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
@@ -56,6 +59,9 @@ def simulation_of(setup: Setup, comm: Any) -> Simulation:
     if comm is not None:
         one_at_a_time: Any = OneAtATime(simulation.core)
         simulation.core = one_at_a_time
+        if simulation.tracer is not None:
+            tracer: Any = OneAtATime(simulation.tracer, ("share",))
+            simulation.tracer = tracer
     return simulation
 
 
