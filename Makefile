@@ -23,7 +23,7 @@ run: $(VENV)/.run
 	$(BIN)/clustermark run smoke
 
 test: $(TESTED) $(MPICH)/.run
-	CLUSTERMARK_OTHER_PYTHON=$(abspath $(MPICH))/bin/python $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
+	CLUSTERMARK_OTHER_PYTHON=$(abspath $(MPICH))/bin/python $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --max-worker-restart 0
 
 check: $(TESTED)
 	$(BIN)/ruff format --check .
