@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import re
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -106,6 +107,42 @@ def recorded_launches() -> Iterator[list[Launch]]:
         mock.patch.object(cuda, "to_device", lambda array: np.asarray(array).view(_HostArray)),
     ):
         yield launches
+
+
+def launches_of(kinds: Iterable[str], call: Callable[[str], None]) -> list[tuple[Launch, tuple[str, ...]]]:
+    """Every kernel with every set of types that `call` launches it with, and the kinds for which it does.
+
+    Parameters
+    ----------
+    kinds : what `call` is called with, as "float32" or "mixed"
+    """
+    found: dict[tuple[int, Any], tuple[Launch, list[str]]] = {}
+    for kind in kinds:
+        with recorded_launches() as recorded:
+            call(kind)
+        for launch in recorded:
+            _, seen = found.setdefault((id(launch.kernel), launch.types), (launch, []))
+            if kind not in seen:
+                seen.append(kind)
+    return [(launch, tuple(seen)) for launch, seen in found.values()]
+
+
+def imported_modules(package: str, cuda: bool) -> tuple[int, bool, bool]:
+    """How many modules of a package end on _cuda (or do not), and whether numba.cuda and cuda.bindings come with them.
+
+    In a process of its own, in which nothing else is imported.
+    """
+    script = (
+        "import importlib, pkgutil, sys\n"
+        "package = importlib.import_module(sys.argv[1])\n"
+        "names = [m.name for m in pkgutil.iter_modules(package.__path__) if m.name != '__main__']\n"
+        "wanted = [n for n in names if n.endswith('_cuda') == (sys.argv[2] == 'True')]\n"
+        "for name in wanted: importlib.import_module(f'{sys.argv[1]}.{name}')\n"
+        "print(len(wanted), 'numba.cuda' in sys.modules, 'cuda.bindings' in sys.modules)"
+    )
+    command = [sys.executable, "-c", script, package, str(cuda)]
+    modules, *came = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.split()
+    return int(modules), came[0] == "True", came[1] == "True"
 
 
 def compile_offline(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +16,7 @@ pytest.importorskip(
 
 from climate_cuda_calls import MODULES, call_every_entry
 from climate_cuda_device import CAPABILITIES, DEVICE, OF_THE_CPU, parameters
-from cuda_helpers.offline import PROGRAMS, Audit, Launch, audit, kernels_in, recorded_launches
+from cuda_helpers.offline import PROGRAMS, Audit, audit, imported_modules, kernels_in, launches_of
 from numba import float32
 
 from clustermark.apps.climate import (
@@ -138,22 +136,10 @@ def test_an_entry_with_other_parameters_is_found() -> None:
 
 
 def test_nothing_imports_cuda_unless_a_cuda_module_is_asked_for() -> None:
-    script = (
-        "import importlib, pkgutil, sys, clustermark.apps.climate as climate\n"
-        "names = [m.name for m in pkgutil.iter_modules(climate.__path__) if m.name != '__main__']\n"
-        "wanted = [n for n in names if n.endswith('_cuda') == (len(sys.argv) > 1)]\n"
-        "for name in wanted: importlib.import_module('clustermark.apps.climate.' + name)\n"
-        "print(len(wanted), 'numba.cuda' in sys.modules, 'cuda.bindings' in sys.modules)"
-    )
-
-    def imported(*arguments: str) -> list[str]:
-        command = [sys.executable, "-c", script, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.split()
-
-    modules, numba_cuda, bindings = imported()
-    assert int(modules) > 40
-    assert (numba_cuda, bindings) == ("False", "False")
-    assert imported("cuda")[1] == "True"
+    modules, *came = imported_modules("clustermark.apps.climate", cuda=False)
+    assert modules > 40
+    assert came == [False, False]
+    assert imported_modules("clustermark.apps.climate", cuda=True)[1]
 
 
 # --- machine code --------------------------------------------------------------------------------------------
@@ -171,20 +157,13 @@ class Variant:
 @pytest.fixture(scope="module")
 def variants(tmp_path_factory: pytest.TempPathFactory) -> list[Variant]:
     names = {id(kernel): name for name, kernel in kernels_in(MODULES).items()}
-    launches: dict[tuple[int, Any], tuple[Launch, list[str]]] = {}
-    for dtype in DTYPES:
-        with recorded_launches() as recorded:
-            call_every_entry(dtype)
-        for launch in recorded:
-            _, dtypes = launches.setdefault((id(launch.kernel), launch.types), (launch, []))
-            if dtype not in dtypes:
-                dtypes.append(dtype)
-    texts = {str(n): DEVICE.texts(launch.kernel, launch.types) for n, (launch, _) in enumerate(launches.values())}
+    launches = launches_of(DTYPES, call_every_entry)
+    texts = {str(n): DEVICE.texts(launch.kernel, launch.types) for n, (launch, _) in enumerate(launches)}
     folder = tmp_path_factory.mktemp("ptx")
     audits = {c: audit({number: text[c] for number, text in texts.items()}, c, folder) for c in CAPABILITIES}
     return [
-        Variant(names[id(launch.kernel)], tuple(dtypes), {c: audits[c][str(n)] for c in CAPABILITIES})
-        for n, (launch, dtypes) in enumerate(launches.values())
+        Variant(names[id(launch.kernel)], dtypes, {c: audits[c][str(n)] for c in CAPABILITIES})
+        for n, (launch, dtypes) in enumerate(launches)
     ]
 
 

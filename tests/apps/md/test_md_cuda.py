@@ -29,8 +29,9 @@ from cuda_helpers.offline import (
     Launch,
     audit,
     compile_offline,
+    imported_modules,
     kernels_in,
-    recorded_launches,
+    launches_of,
 )
 from md_cuda_calls import MODULES, call_every_entry
 from numba import float32, float64
@@ -146,22 +147,10 @@ def test_an_entry_with_other_parameters_is_found() -> None:
 
 
 def test_nothing_imports_cuda_unless_a_cuda_module_is_asked_for() -> None:
-    script = (
-        "import importlib, pkgutil, sys, clustermark.apps.md as md\n"
-        "names = [m.name for m in pkgutil.iter_modules(md.__path__)]\n"
-        "wanted = [n for n in names if n.endswith('_cuda') == (len(sys.argv) > 1)]\n"
-        "for name in wanted: importlib.import_module('clustermark.apps.md.' + name)\n"
-        "print(len(wanted), 'numba.cuda' in sys.modules, 'cuda.bindings' in sys.modules)"
-    )
-
-    def imported(*arguments: str) -> list[str]:
-        command = [sys.executable, "-c", script, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.split()
-
-    modules, numba_cuda, bindings = imported()
-    assert int(modules) > 30
-    assert (numba_cuda, bindings) == ("False", "False")
-    assert imported("cuda")[1] == "True"
+    modules, *came = imported_modules("clustermark.apps.md", cuda=False)
+    assert modules > 30
+    assert came == [False, False]
+    assert imported_modules("clustermark.apps.md", cuda=True)[1]
 
 
 # --- machine code --------------------------------------------------------------------------------------------
@@ -176,32 +165,16 @@ class Variant:
     audits: dict[tuple[int, int], Audit]
 
 
-def variants_of(names: dict[int, str]) -> dict[str, tuple[Launch, tuple[str, ...]]]:
-    """Every kernel with every set of types that an entry launches it with; key: name and number."""
-    launches: dict[tuple[int, Any], tuple[Launch, list[str]]] = {}
-    for precision in PRECISIONS:
-        with recorded_launches() as recorded:
-            call_every_entry(precision)
-        for launch in recorded:
-            _, precisions = launches.setdefault((id(launch.kernel), launch.types), (launch, []))
-            if precision not in precisions:
-                precisions.append(precision)
-    return {
-        f"{names[kernel]} {number}": (launch, tuple(precisions))
-        for number, ((kernel, _), (launch, precisions)) in enumerate(launches.items())
-    }
-
-
 @pytest.fixture(scope="module")
 def variants(tmp_path_factory: pytest.TempPathFactory) -> list[Variant]:
     names = {id(kernel): name for name, kernel in kernels_in(MODULES).items()}
-    launches = variants_of(names)
-    sources = {key: compile_offline(launch, CAPABILITIES) for key, (launch, _) in launches.items()}
+    launches = launches_of(PRECISIONS, call_every_entry)
+    sources = {str(n): compile_offline(launch, CAPABILITIES) for n, (launch, _) in enumerate(launches)}
     folder = tmp_path_factory.mktemp("ptx")
     audits = {c: audit({key: ptx[c] for key, ptx in sources.items()}, c, folder) for c in CAPABILITIES}
     return [
-        Variant(key.split()[0], precisions, {c: audits[c][key] for c in CAPABILITIES})
-        for key, (_, precisions) in launches.items()
+        Variant(names[id(launch.kernel)], precisions, {c: audits[c][str(n)] for c in CAPABILITIES})
+        for n, (launch, precisions) in enumerate(launches)
     ]
 
 
