@@ -6,10 +6,13 @@ A kernel is compiled once for each set of types, for every capability, and both 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
 from typing import Any
 
-from cuda_helpers.offline import Capability, Launch, compile_offline
+import numpy as np
+import pytest
+from cuda_helpers.offline import Capability, Launch, compile_offline, kernels_in
 from ptx.device import InterpretedDevice
 from ptx.launching import Options
 from ptx.linker import load_program
@@ -18,6 +21,9 @@ from ptx.program import Program
 CAPABILITIES: tuple[Capability, ...] = ((8, 0), (9, 0), (10, 0))
 # What only a CPU has; `work` is there on both, but of another size.
 OF_THE_CPU = frozenset({"width", "chunks", "work"})
+
+# Part of the machine code that must have run, averaged over the kernels.
+LEAST_COVERED = 0.95
 
 
 class CompiledOnce(InterpretedDevice):
@@ -68,3 +74,28 @@ def in_place_of(
         gpu(*(named[name] for name in wanted))
 
     return call
+
+
+def whole_file_or_skip(request: pytest.FixtureRequest) -> None:
+    """What a file has run is asked for where all of its tests run, in their order."""
+    if request.config.getoption("keyword"):
+        pytest.skip("the coverage is asked for only where all tests of the file are run")
+
+
+def not_run(modules: Iterable[ModuleType]) -> list[str]:
+    """Kernels of modules that DEVICE has not launched."""
+    return sorted(_names(modules) - {launched.name for launched in DEVICE.launches})
+
+
+def part_run(modules: Iterable[ModuleType]) -> float:
+    """Part of the machine code of the kernels of modules that DEVICE has executed, the mean of all their variants."""
+    ran: dict[int, np.ndarray] = {}
+    for launched in DEVICE.launches:
+        if launched.name in _names(modules):
+            report = launched.report
+            ran[id(report.program)] = report.executed | ran.get(id(report.program), report.executed)
+    return float(np.mean([done.mean() for done in ran.values()]))
+
+
+def _names(modules: Iterable[ModuleType]) -> set[str]:
+    return {kernel.py_func.__name__ for kernel in kernels_in(list(modules)).values()}

@@ -17,14 +17,23 @@ import pytest
 
 pytest.importorskip("numba.cuda.dispatcher", reason="numba-cuda is not installed: make test CUDA=1")
 
-from climate_cuda_device import DEVICE
+from climate_cuda_device import DEVICE, LEAST_COVERED, not_run, part_run, whole_file_or_skip
 from forcing_examples import latitudes, wanted
 from primitive_examples import FAULTS, Stage, differences, evolved, ground_of, rough_fields, single
 from ptx.device import InterpretedDevice, device_array, to_device
 from ptx.faults import UninitialisedMemoryError
 from ptx.traffic import traffic
 
-from clustermark.apps.climate import damping_cuda, forcing_cuda, primitive_cuda, sums, sums_cuda
+from clustermark.apps.climate import (
+    damping_cuda,
+    forcing_cuda,
+    primitive_columns_cuda,
+    primitive_cuda,
+    primitive_factors_cuda,
+    sums,
+    sums_cuda,
+    surface_cuda,
+)
 from clustermark.apps.climate import reference_damping as damping
 from clustermark.apps.climate import reference_primitive as reference
 from clustermark.apps.climate.forcing import HeldSuarez, forcing_table
@@ -352,3 +361,17 @@ def test_sums_have_the_words_of_the_cpu_in_any_order_and_count_what_they_refuse(
         DEVICE.options = kept
     values[HALO, HALO] *= 1 + 2.0**-40
     assert summed(sums_cuda, values, weights, scale)[:2] != expected[:2]
+
+
+# --- coverage ------------------------------------------------------------------------------------------------
+
+ATMOSPHERE = (
+    *(damping_cuda, forcing_cuda, primitive_columns_cuda),
+    *(primitive_cuda, primitive_factors_cuda, sums_cuda, surface_cuda),
+)
+
+
+def test_every_kernel_was_run_and_most_of_its_machine_code(request: pytest.FixtureRequest) -> None:
+    whole_file_or_skip(request)
+    assert not_run(ATMOSPHERE) == []
+    assert part_run(ATMOSPHERE) > LEAST_COVERED

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,7 @@ import pytest
 
 pytest.importorskip("numba.cuda.dispatcher", reason="numba-cuda is not installed: make test CUDA=1")
 
-from climate_cuda_calls import MODULES
-from climate_cuda_device import DEVICE, in_place_of
-from cuda_helpers.offline import kernels_in
+from climate_cuda_device import DEVICE, LEAST_COVERED, in_place_of, not_run, part_run, whole_file_or_skip
 from halo_examples import exchanged, random_fields
 from ptx.device import InterpretedDevice, device_array, to_device
 from ptx.faults import UninitialisedMemoryError
@@ -41,21 +40,20 @@ from shallow_examples import (
     worst,
 )
 
-from clustermark.apps.climate import halo, halo_kernels_cpu, halo_kernels_cuda
+from clustermark.apps.climate import halo, halo_kernels_cpu, halo_kernels_cuda, shallow_cuda
 from clustermark.apps.climate.decomposition import Domain
 from clustermark.apps.climate.grid import PanelGrid
 from clustermark.apps.climate.layout import BUFFER, HALO, Array, Region
 from clustermark.apps.climate.overset import OversetTables, make_tables
 from clustermark.apps.climate.planet import WILLIAMSON
 from clustermark.apps.climate.shallow_cuda import make_work, shallow_stage
+from clustermark.devices.numba_cuda import cuda
 
 EVERYTHING = os.environ.get("CLUSTERMARK_EVERY_PTX") == "1"
 DTYPES = ("float64", "float32")
 GRID = PanelGrid(12)
 # Rounding of sums of 16 products, of the largest value.
 ROUNDING = {"float64": 1e-15, "float32": 5e-7}
-# Part of the machine code that must have run, averaged over the kernels.
-LEAST_COVERED = 0.95
 HALO_ENTRIES = ("pack_runs", "unpack_runs", "unpack_points", "blend_points", "interpolate_scalar", "interpolate_wind")
 
 
@@ -221,18 +219,19 @@ def test_a_message_that_was_not_received_is_found() -> None:
 
 
 def test_every_kernel_was_run_and_most_of_its_machine_code(request: pytest.FixtureRequest) -> None:
-    files = {item.path.name for item in request.session.items}
-    if not {f"test_climate_cuda_{part}.py" for part in ("atmosphere", "step", "water")} <= files:
-        pytest.skip("the coverage is asked for only where all files of the climate's CUDA kernels are run")
-    if request.config.getoption("keyword"):
-        pytest.skip("the coverage is asked for only where all tests are run")
-    wanted = {kernel.py_func.__name__ for kernel in kernels_in(MODULES).values()}
-    assert wanted <= {launched.name for launched in DEVICE.launches}
-    ran: dict[int, np.ndarray] = {}
-    for launched in DEVICE.launches:
-        report = launched.report
-        ran[id(report.program)] = report.executed | ran.get(id(report.program), report.executed)
-    assert np.mean([done.mean() for done in ran.values()]) > LEAST_COVERED
+    whole_file_or_skip(request)
+    assert not_run((shallow_cuda, halo_kernels_cuda)) == []
+    assert part_run((shallow_cuda, halo_kernels_cuda)) > LEAST_COVERED
+
+
+def test_a_kernel_that_nothing_has_run_is_found() -> None:
+    @cuda.jit
+    def forgotten(x):
+        x[0] = 1
+
+    forgotten.py_func.__module__ = "house.new_cuda"
+    module: Any = SimpleNamespace(__name__="house.new_cuda", forgotten=forgotten)
+    assert not_run([module]) == ["forgotten"]
 
 
 if EVERYTHING:
