@@ -78,7 +78,8 @@ def compare(
     """
     dtype, threads = CASES[name]
     found = Comparison(name, rows * columns)
-    with ExitStack() as stack:
+    # The watch ends last: what the sides' processes took is known when they have ended.
+    with Watch(pressure_counts=False) as watch, ExitStack() as stack:
         blocks = blocks_of(panel(rows, columns, dtype))
         sides: dict[str, Side] = {"clustermark": ours(blocks, threads), "C": by_hand(blocks, threads, folder)}
         for other in ("Devito", "GT4Py"):
@@ -93,10 +94,9 @@ def compare(
             stack.callback(side.close)
             sides[other] = side
         sides["triad"] = Triad(dtype, threads, folder)
-        with Watch(pressure_counts=False) as watch:
-            found.blocks = take_turns(sides, STEPS, rounds)
-        found.load = watch.load
+        found.blocks = take_turns(sides, STEPS, rounds)
         found.facts = {side: sides[side].facts() for side in sides if side != "triad"}
+    found.load = watch.load
     for side, facts in found.facts.items():
         agree(side, found.facts["clustermark"]["fingerprint"], facts["fingerprint"], dtype)
     return found
