@@ -23,7 +23,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import overload
 
-from clustermark.devices.simd_memory import call, load, prefetch, store, store_first
+from clustermark.devices.simd_memory import call, load, store, store_first
 from clustermark.devices.simd_types import (
     ELEMENTS,
     Mask,
@@ -50,7 +50,6 @@ __all__ = [
     "multiply_add",
     "native_width",
     "ordered",
-    "prefetch",
     "select",
     "splat",
     "square_root",

@@ -1,4 +1,4 @@
-"""Explicit SIMD between vectors and memory: loads, stores, asking for a line ahead; part of devices/simd.py."""
+"""Explicit SIMD between vectors and memory: loads and stores; part of devices/simd.py."""
 
 from __future__ import annotations
 
@@ -70,19 +70,3 @@ def store_first(typing_context: Any, array: Any, index: Any, vector: Any, count:
         return context.get_dummy_value()
 
     return types.void(array, index, vector, count), generate
-
-
-@operation
-def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
-    """Ask for the cache line of array[index] in the second cache; any index is allowed."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        position = context.cast(builder, arguments[1], signature.args[1], types.intp)
-        pointer = _element_pointer(context, builder, array, arguments[0], position, ir.IntType(8))
-        number = ir.IntType(32)
-        # Read, near, data.
-        choices = [ir.Constant(number, 0), ir.Constant(number, 2), ir.Constant(number, 1)]
-        call(builder, "llvm.prefetch.p0i8", ir.VoidType(), [pointer, *choices])
-        return context.get_dummy_value()
-
-    return types.void(array, index), generate

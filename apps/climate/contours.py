@@ -17,6 +17,8 @@ _SCALE = 2.0
 _INK, _FONT = "#24292f", "sans-serif"
 # About so many bands of colour.
 _BANDS = 14
+_LATITUDES = tuple(float(tick) for tick in range(-90, 91, 30))
+_SIGMAS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,36 @@ class Picture:
     signed: bool = False
     around: bool = False
     downward: bool = False
+
+
+def zonal_section(values: Floats, title: str, unit: str, signed: bool) -> Picture:
+    """Zonal means over latitude, from south to north, and σ in even steps, the ground at the bottom."""
+    return Picture(
+        values=values,
+        title=title,
+        unit=unit,
+        across=Axis("latitude [°]", -90.0, 90.0, _LATITUDES),
+        down=Axis("σ", 0.0, 1.0, _SIGMAS),
+        width=540,
+        height=300,
+        signed=signed,
+        downward=True,
+    )
+
+
+def world_map(values: Floats, title: str, unit: str, west: float, east: float, signed: bool) -> Picture:
+    """Values from south to north, north on top, between the longitudes of the first and the last edge [degrees]."""
+    return Picture(
+        values=values[::-1],
+        title=title,
+        unit=unit,
+        across=Axis("longitude [°]", west, east, tuple(t for t in range(-180, 361, 60) if west - 1 < t < east + 1)),
+        down=Axis("latitude [°]", 90.0, -90.0, _LATITUDES),
+        width=640,
+        height=320,
+        signed=signed,
+        around=True,
+    )
 
 
 def round_levels(low: float, high: float, signed: bool) -> list[float]:

@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from clustermark.apps.climate.contours import KINDS, Axis, Picture, drawn, evenly
+from clustermark.apps.climate.contours import KINDS, Picture, drawn, evenly, world_map, zonal_section
 from clustermark.apps.climate.layout import Floats
 from clustermark.apps.climate.netcdf import LAT_LON, ZONAL
 from clustermark.apps.climate.schedule import DAY
@@ -28,8 +28,6 @@ ZONAL_MEANS: dict[str, tuple[str, str, bool]] = {
 # CF unit → as people write it.
 _UNITS = {"m s-1": "m/s", "s-1": "1/s", "Pa s-1": "Pa/s", "1": ""}
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_LATITUDES = tuple(range(-90, 91, 30))
-_SIGMAS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 # Rows of a σ–latitude picture whose levels are not evenly spaced.
 _EVEN_ROWS = 50
 
@@ -133,17 +131,8 @@ def _zonal(field: _Field, title: str, signed: bool, sigma: Floats) -> Picture:
     levels = len(field.values)
     even = np.allclose(sigma, (np.arange(levels) + 0.5) / levels, atol=1e-6)
     values, unit = _readable(field.values, field.unit)
-    return Picture(
-        values=values if even else evenly(values, sigma.tolist(), _EVEN_ROWS),
-        title=f"{title}, {field.days}",
-        unit=unit,
-        across=Axis("latitude [°]", -90.0, 90.0, _LATITUDES),
-        down=Axis("σ", 0.0, 1.0, _SIGMAS),
-        width=540,
-        height=300,
-        signed=signed,
-        downward=True,
-    )
+    section = values if even else evenly(values, sigma.tolist(), _EVEN_ROWS)
+    return zonal_section(section, f"{title}, {field.days}", unit, signed)
 
 
 def _map_name(file: Any, chosen: str | None, where: str) -> str:
@@ -168,17 +157,8 @@ def _map(file: Any, name: str, frames: Any, where: str) -> Picture:
     # Rounded: an edge at 1e-14 would hide the tick at 0.
     begin, end = round(float(lon[0]) - half, 9), round(float(lon[-1]) + half, 9)
     values, unit = _readable(values, field.unit)
-    return Picture(
-        values=values[::-1],
-        title=f"{title[:1].upper()}{title[1:]}{level}, {field.days}",
-        unit=unit,
-        across=Axis("longitude [°]", begin, end, tuple(t for t in range(-180, 361, 60) if begin - 1 < t < end + 1)),
-        down=Axis("latitude [°]", 90.0, -90.0, _LATITUDES),
-        width=640,
-        height=320,
-        signed=bool(values.min() < 0 < values.max()),
-        around=True,
-    )
+    shown = f"{title[:1].upper()}{title[1:]}{level}, {field.days}"
+    return world_map(values, shown, unit, begin, end, signed=bool(values.min() < 0 < values.max()))
 
 
 def _readable(values: Floats, unit: str) -> tuple[Floats, str]:

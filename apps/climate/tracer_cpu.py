@@ -14,7 +14,7 @@ import numpy as np
 
 from clustermark.apps.climate.layout import MOST_LANES, Floats
 from clustermark.apps.climate.memory import aligned_zeros
-from clustermark.apps.climate.primitive_rows_cpu import zero_row
+from clustermark.apps.climate.primitive_rows_cpu import copy_row, zero_row
 from clustermark.apps.climate.tracer_rows_cpu import (
     add_divergence_row,
     east_row,
@@ -53,8 +53,7 @@ def _begin_column(q, here, work, wide, first, last, width):
 def _fall(q, mass_0, table, step, plane, line, k, first, last, width, work, wide):
     """Flux through the interface below level k; the one above is what was below the level before."""
     levels = table.shape[0]
-    for i in range(first, last, lanes(width)):
-        store(work, FALL_ABOVE * wide + i, value(work, FALL * wide + i, width))
+    copy_row(work, FALL * wide, work, FALL_ABOVE * wide, first, last, width)
     if k == levels - 1:
         zero_row(work, FALL * wide, first, last, width)
         return

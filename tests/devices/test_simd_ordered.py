@@ -1,4 +1,4 @@
-"""Vectors that keep the order of a formula, stores of part of a vector, magnitudes and prefetches."""
+"""Vectors that keep the order of a formula, stores of part of a vector, and magnitudes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from clustermark.devices.simd import Width, lanes, load, magnitude, ordered, prefetch, store, store_first
+from clustermark.devices.simd import Width, lanes, load, magnitude, ordered, store, store_first
 
 compiled = numba.njit(error_model="numpy")
 
@@ -19,13 +19,6 @@ def magnitudes(a, out, width):
 @compiled
 def part(a, out, count, width):
     store_first(out, 1, load(a, 3, width), count)
-
-
-@compiled
-def fetched(a, out, width):
-    prefetch(a, 10**9)
-    prefetch(a, 0)
-    store(out, 0, load(a, 0, width))
 
 
 @compiled
@@ -63,13 +56,6 @@ def test_a_store_of_the_first_lanes_leaves_all_others_as_they_were(dtype, lanes_
         stored = min(count, lanes_wanted)
         wanted[1 : 1 + stored] = a[3 : 3 + stored]
         np.testing.assert_array_equal(out, wanted)
-
-
-def test_a_prefetch_changes_nothing_even_where_there_is_no_memory():
-    a = np.arange(8.0)
-    out = np.zeros(8)
-    fetched(a, out, Width(8))
-    np.testing.assert_array_equal(out, a)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -11,30 +11,13 @@ from validate.climate_baroclinic import CELLS as WAVES
 from validate.climate_measures import MAP_DAY
 from validate.climate_shallow import FINEST, degrees
 
-from clustermark.apps.climate.contours import Axis, Picture, drawn
+from clustermark.apps.climate.contours import Axis, Picture, drawn, world_map, zonal_section
 
 Found = Mapping[str, Mapping[str, Any]]
-_LATITUDES = tuple(float(tick) for tick in range(-90, 91, 30))
 _LONGITUDES = tuple(float(tick) for tick in range(0, 361, 60))
-_SIGMAS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _JET_LATITUDES = (15.0, 30.0, 45.0, 60.0, 75.0)
 # Rows of u and T in the means of the part `held_suarez`.
 _WIND, _TEMPERATURE = 0, 1
-
-
-def _map(values: np.ndarray, title: str, unit: str, signed: bool = False) -> Picture:
-    """A map of the whole sphere, north on top."""
-    return Picture(
-        values=values[::-1],
-        title=title,
-        unit=unit,
-        across=Axis("longitude [°]", 0.0, 360.0, _LONGITUDES),
-        down=Axis("latitude [°]", 90.0, -90.0, _LATITUDES),
-        width=640,
-        height=320,
-        signed=signed,
-        around=True,
-    )
 
 
 def _northern(values: np.ndarray, title: str, unit: str, signed: bool = False) -> Picture:
@@ -57,23 +40,14 @@ def _northern(values: np.ndarray, title: str, unit: str, signed: bool = False) -
 def _zonal(document: Mapping[str, Any], row: int, title: str, unit: str, signed: bool) -> Picture:
     """Mean of all segments over latitude and σ, the ground at the bottom."""
     mean = np.mean([np.array(segment)[row] for segment in document["segments"]], axis=0)
-    return Picture(
-        values=mean,
-        title=title,
-        unit=unit,
-        across=Axis("latitude [°]", -90.0, 90.0, _LATITUDES),
-        down=Axis("σ", 0.0, 1.0, _SIGMAS),
-        width=540,
-        height=300,
-        signed=signed,
-        downward=True,
-    )
+    return zonal_section(mean, title, unit, signed)
 
 
 def _height(case: str, day: int) -> Callable[[Found], Picture]:
     def picture(found: Found) -> Picture:
         values = np.array(found[case]["map"])
-        return _map(values, f"{case.upper()} at {degrees(FINEST)}, day {day}: height of the surface", "m")
+        title = f"{case.upper()} at {degrees(FINEST)}, day {day}: height of the surface"
+        return world_map(values, title, "m", 0.0, 360.0, signed=False)
 
     return picture
 
