@@ -21,6 +21,7 @@ VERBS: dict[str, str] = {
     "list": "workloads, suites, precisions, devices, transports, fabrics",
     "describe": "one workload or suite in full",
     "doctor": "what works on this machine, what is missing, and the command that mends it",
+    "emulate": "run a verb on an emulated cluster: nodes of this machine, a network of a chosen rate and delay",
     "report": "HTML and Markdown report of one or more runs",
     "export": "results as CSV, JSON, pytest-benchmark JSON or OpenMetrics",
     "schema": "the JSON schema of --json documents and the layout of result files",

@@ -77,7 +77,7 @@ def _planned(options: argparse.Namespace, world: World) -> tuple[RunDirectory | 
         run = RunDirectory.open(find_run(options.resume, options.out))
         return run, run.plan
     suite = replace(suite_from(options), launches=1)
-    plan = fit_plan(make_plan(suite, workloads(), machine(Launcher("", world.mpi, ""))), world)
+    plan = fit_plan(make_plan(suite, workloads(), machine(Launcher("", world.mpi, ""), nodes=world.nodes)), world)
     refuse_empty(plan)
     return None, plan
 

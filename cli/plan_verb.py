@@ -135,6 +135,7 @@ def command(job: Job, launcher: Launcher | None, words: list[str]) -> dict[str, 
     The program at its end is `clustermark run` inside the launch, which a person can start; `clustermark run`
     by itself puts runners.worker in its place, with the same environment and tokens before it.
     """
+    from clustermark.runners.hosts import hosts_here
     from clustermark.runners.launcher import launch_arguments, launch_environment, usable_cores
     from clustermark.transports.fabrics import FABRICS
 
@@ -148,7 +149,10 @@ def command(job: Job, launcher: Launcher | None, words: list[str]) -> dict[str, 
     return {
         "environment": {key: value for key, value in sorted(after.items()) if before.get(key) != value},
         "dropped": sorted(key for key in before if key not in after),
-        "argv": [*launch_arguments(launcher, job.ranks, job.threads, usable_cores(), os.geteuid() == 0), *program],
+        "argv": [
+            *launch_arguments(launcher, job.ranks, job.threads, usable_cores(), os.geteuid() == 0, hosts_here()),
+            *program,
+        ],
     }
 
 

@@ -11,6 +11,7 @@ from clustermark.core.errors import UsageError, nearest
 from clustermark.core.plan import Machine
 from clustermark.core.workload import Workload
 from clustermark.devices import DEVICES
+from clustermark.runners.hosts import hosts_here
 from clustermark.runners.launcher import Launcher
 from clustermark.transports import TRANSPORTS
 from clustermark.transports.fabrics import fabric_aliases, refuse_fabrics
@@ -40,13 +41,18 @@ def workloads() -> dict[str, Workload]:
     return table
 
 
-def machine(launcher: Launcher | None, why_no_launcher: str = "") -> Machine:
-    """What can be planned here, given the launcher that will start the ranks."""
+def machine(launcher: Launcher | None, why_no_launcher: str = "", nodes: int = 0) -> Machine:
+    """What can be planned here, given the launcher that will start the ranks.
+
+    `nodes` is how many nodes they lie on where that is known; else those that CLUSTERMARK_HOSTS names, or this one.
+    """
     mpi = launcher.mpi if launcher else ""
+    hosts = hosts_here()
+    nodes = nodes or (len(hosts.names) if hosts else 1)
     return Machine(
         devices={name: row.missing() for name, row in DEVICES.items()},
-        fabrics=refuse_fabrics(mpi, why_no_launcher),
-        fabric_aliases=fabric_aliases(mpi),
+        fabrics=refuse_fabrics(mpi, why_no_launcher, nodes),
+        fabric_aliases=fabric_aliases(mpi, nodes),
         transports={name: row.refuse for name, row in TRANSPORTS.items()},
     )
 

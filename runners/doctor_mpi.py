@@ -10,6 +10,7 @@ from typing import Any
 from clustermark.core.errors import LaunchError
 from clustermark.runners.children import Ask, Ended, probe_arguments
 from clustermark.runners.findings import Finding
+from clustermark.runners.hosts import hosts_here
 from clustermark.runners.launcher import (
     Launcher,
     find_launcher,
@@ -17,7 +18,7 @@ from clustermark.runners.launcher import (
     launch_environment,
     usable_cores,
 )
-from clustermark.transports.fabrics import FABRICS
+from clustermark.transports.fabrics import FABRICS, refuse_fabrics
 
 RANKS = 2
 WORLD_SECONDS = 30.0
@@ -55,9 +56,10 @@ def examine_mpi(ask: Ask, mpirun: str | None, launch: bool) -> Iterator[Finding]
     if world.status == "problem":
         yield Finding("fabrics", "absent", "not tried: launches do not work")
         return
-    for name, row in FABRICS.items():
-        if row.mpi == launcher.mpi:
-            yield _fabric(ask, launcher, name)
+    hosts = hosts_here()
+    refused = refuse_fabrics(launcher.mpi, "", len(hosts.names) if hosts else 1)
+    for name in (name for name, reason in refused.items() if not reason):
+        yield _fabric(ask, launcher, name)
 
 
 def _library(ask: Ask) -> dict[str, Any]:
@@ -104,7 +106,7 @@ def matching_pair(library: Mapping[str, Any], launcher: Launcher) -> str:
 
 
 def _launch(ask: Ask, launcher: Launcher, fabric: str, timeout: float, *words: str) -> Ended:
-    tokens = launch_arguments(launcher, RANKS, 1, usable_cores(), os.geteuid() == 0)
+    tokens = launch_arguments(launcher, RANKS, 1, usable_cores(), os.geteuid() == 0, hosts_here())
     return ask([*tokens, *probe_arguments(*words)], launch_environment(os.environ, fabric, 1), timeout)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from clustermark.core.environment import affinity, cpu_facts
 from clustermark.core.errors import LaunchError
+from clustermark.runners.hosts import Hosts, host_arguments
 from clustermark.transports.fabrics import apply_fabric
 from clustermark.transports.world import inside_launch
 
@@ -82,17 +83,23 @@ def usable_cores() -> int:
     return max(1, len(affinity()) // per_core)
 
 
-def launch_arguments(launcher: Launcher, ranks: int, threads: int, cores: int, as_root: bool) -> list[str]:
-    """The tokens before the program: number of ranks, binding, oversubscription.
+def launch_arguments(
+    launcher: Launcher, ranks: int, threads: int, cores: int, as_root: bool, hosts: Hosts | None = None
+) -> list[str]:
+    """The tokens before the program: number of ranks, hosts, binding, oversubscription.
 
     Parameters
     ----------
     ranks, threads : of the job; threads per rank
     cores : usable on this node; more ranks × threads than that are left unbound and told to yield
     as_root : Open MPI refuses root unless told otherwise
+    hosts : over which ranks are spread; one rank stays here
     """
     fits = ranks * threads <= cores
     count = ["-n", str(ranks)]
+    if hosts is not None and ranks > 1:
+        root = ["--allow-run-as-root"] if as_root and launcher.mpi == "openmpi" else []
+        return [launcher.path, *root, *count, *host_arguments(hosts, launcher.mpi, ranks, threads)]
     if launcher.mpi == "mpich":
         return [launcher.path, *count, "-bind-to", f"core:{threads}" if fits else "none"]
     root = ["--allow-run-as-root"] if as_root else []

@@ -20,6 +20,7 @@ from clustermark.core.result import Result
 from clustermark.core.rundir import RunDirectory, utc_now
 from clustermark.runners.children import die_with_parent, end
 from clustermark.runners.diagnose import cannot_write, diagnose, seen_in_notes
+from clustermark.runners.hosts import hosts_here
 from clustermark.runners.launcher import Launcher, launch_arguments, launch_environment, usable_cores
 from clustermark.runners.proving import count_copies
 from clustermark.runners.worker import Launch
@@ -150,7 +151,7 @@ def _launch(
 ) -> Ended:
     """One mpirun from start to end; `collect` sees every event of the journal as it appears."""
     arguments = [
-        *launch_arguments(launcher, launch.ranks, launch.threads, usable_cores(), os.geteuid() == 0),
+        *launch_arguments(launcher, launch.ranks, launch.threads, usable_cores(), os.geteuid() == 0, hosts_here()),
         sys.executable,
         "-m",
         "clustermark.runners.worker",

@@ -19,9 +19,11 @@ from clustermark.core.environment import (
     git_state,
     library_facts,
     network_interfaces,
+    read_text,
     short_ranges,
     system_facts,
 )
+from clustermark.runners.hosts import hosts_here
 
 
 def loaded_library(name: str) -> str:
@@ -64,8 +66,11 @@ def gather_environment(
     for _, node_facts, _ in rows:
         if node_facts not in kinds:
             kinds.append(node_facts)
+    hosts = hosts_here()
+    emulated = hosts is not None and bool(hosts.network)
     all_facts = {
         **kinds[0],
+        **({"emulated_network": dict(hosts.network)} if hosts and emulated else {}),
         "other_node_kinds": kinds[1:],
         "libraries": library_facts(),
         "mpi": dict(mpi),
@@ -81,7 +86,8 @@ def gather_environment(
         "nics": [{"node": node, **interface} for node in sorted(by_node) for interface in by_node[node]],
         "scheduler_job": os.environ.get("SLURM_JOB_ID", ""),
     }
-    return Environment(all_facts, {"at_start": noise.snapshot()}, [row for row, _, _ in rows], provenance)
+    state = {"at_start": noise.snapshot(), **({"emulated_network": dict(hosts.measured)} if hosts and emulated else {})}
+    return Environment(all_facts, state, [row for row, _, _ in rows], provenance)
 
 
 class NoiseWatch:
@@ -100,7 +106,9 @@ class NoiseWatch:
         """Labels and shares of the worst node; collective, on rank 0 (empty elsewhere)."""
         after = noise.snapshot()
         own = after["own"] - self.before["own"]
-        rows = self.transport.gather((platform.node(), own, self.before, after))
+        # By machine and not by host name: nodes that are namespaces of one machine read the same counters.
+        machine = read_text("/proc/sys/kernel/random/boot_id") or platform.node()
+        rows = self.transport.gather((machine, own, self.before, after))
         worst: dict[str, float] = {}
         for node in sorted({row[0] for row in rows or []}):
             here = [row for row in rows or [] if row[0] == node]
@@ -110,9 +118,11 @@ class NoiseWatch:
         return noise.labels(worst), noise.report(worst)
 
 
-def oversubscription(environment: Environment, threads: int) -> tuple[str, ...]:
-    """("oversubscribed: …",) if a node's ranks × threads exceed its cores."""
+def labels_of_launch(environment: Environment, threads: int) -> tuple[str, ...]:
+    """What a reader of every figure of a launch must see: more threads than cores, a network that is emulated."""
     cores = int(environment.facts["cpu"]["cores"])
-    nodes = [row["node"] for row in environment.ranks]
+    network = environment.facts.get("emulated_network")
+    nodes = ["one machine" if network else row["node"] for row in environment.ranks]
     fullest = max(nodes.count(node) for node in set(nodes)) * threads
-    return (f"oversubscribed: {fullest} threads on {cores} cores",) if fullest > cores else ()
+    crowded = [f"oversubscribed: {fullest} threads on {cores} cores"] if fullest > cores else []
+    return (*crowded, *([f"emulated network: {network['title']}"] if network else []))

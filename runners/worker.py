@@ -153,7 +153,7 @@ def _run_cases(
     on_result: Callable[[Result], None],
 ) -> None:
     from clustermark.runners.measure import harness_floor
-    from clustermark.runners.surroundings import gather_environment, oversubscription
+    from clustermark.runners.surroundings import gather_environment, labels_of_launch
     from clustermark.transports.fabrics import FABRICS
     from clustermark.transports.mpi import MpiTransport
     from clustermark.transports.proof import prove
@@ -170,7 +170,7 @@ def _run_cases(
     alive()
     fingerprint, crowded = "", ()
     if environment is not None and journal is not None:
-        fingerprint, crowded = environment.fingerprint, oversubscription(environment, launch.threads)
+        fingerprint, crowded = environment.fingerprint, labels_of_launch(environment, launch.threads)
         event = {"fingerprint": fingerprint, "environment": environment.to_dict(), "folder": Path(launch.folder).name}
         journal.append({"event": "environment", **event})
     for number in launch.cases:

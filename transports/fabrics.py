@@ -10,6 +10,10 @@ _OB1 = {"OMPI_MCA_pml": "ob1", "OMPI_MCA_mtl": "^ofi"}
 _SM = _OB1 | {"OMPI_MCA_btl": "self,sm"}
 _MPICH_SHM = {"MPIR_CVAR_NOLOCAL": "0"}
 
+# In a row's variables: the name of the interface that joins the nodes. Where none is known the variable is left out.
+INTERFACE = "{interface}"
+INTERFACE_VARIABLE = "CLUSTERMARK_INTERFACE"
+
 _ROWS = (
     FabricRow(
         "ompi-sm-cma",
@@ -36,6 +40,15 @@ _ROWS = (
         "Open MPI, TCP over the loopback interface",
         _OB1 | {"OMPI_MCA_btl": "self,tcp", "OMPI_MCA_btl_tcp_if_include": "lo"},
         wire="loopback",
+        kernel_copies=False,
+    ),
+    FabricRow(
+        "ompi-network",
+        "network",
+        "openmpi",
+        "Open MPI, TCP over the interface that joins the nodes",
+        _OB1 | {"OMPI_MCA_btl": "self,tcp", "OMPI_MCA_btl_tcp_if_include": INTERFACE},
+        wire="network",
         kernel_copies=False,
     ),
     FabricRow(
@@ -70,27 +83,73 @@ _ROWS = (
         wire="loopback",
         kernel_copies=False,
     ),
+    FabricRow(
+        "mpich-ofi-network",
+        "network",
+        "mpich",
+        "MPICH, libfabric's TCP provider over the interface that joins the nodes",
+        {
+            "MPIR_CVAR_NOLOCAL": "1",
+            "MPIR_CVAR_CH4_NETMOD": "ofi",
+            "FI_PROVIDER": "tcp",
+            "FI_TCP_IFACE": INTERFACE,
+        },
+        wire="network",
+        kernel_copies=False,
+    ),
+    FabricRow(
+        "mpich-ucx-network",
+        "ucx-network",
+        "mpich",
+        "MPICH, UCX's TCP transport over the interface that joins the nodes",
+        {
+            "MPIR_CVAR_NOLOCAL": "1",
+            "MPIR_CVAR_CH4_NETMOD": "ucx",
+            "UCX_TLS": "self,tcp",
+            "UCX_NET_DEVICES": INTERFACE,
+        },
+        wire="network",
+        kernel_copies=False,
+    ),
+    FabricRow(
+        "ompi-ucx-network",
+        "ucx-network",
+        "openmpi",
+        "Open MPI, UCX's TCP transport over the interface that joins the nodes",
+        {
+            "OMPI_MCA_pml": "ucx",
+            "OMPI_MCA_opal_common_ucx_tls": "any",
+            "OMPI_MCA_opal_common_ucx_devices": "any",
+            "UCX_TLS": "self,tcp",
+            "UCX_NET_DEVICES": INTERFACE,
+        },
+        wire="network",
+        kernel_copies=False,
+    ),
 )
 
 FABRICS: dict[str, FabricRow] = {row.name: row for row in _ROWS}
 
 
-def fabric_aliases(mpi: str) -> dict[str, str]:
+def fabric_aliases(mpi: str, nodes: int = 1) -> dict[str, str]:
     """What suites write → the row of the MPI at hand: {"shm": "ompi-sm-cma", "tcp": "ompi-tcp", …}.
 
-    An unknown MPI gets Open MPI's rows, which are then refused for the missing launcher.
+    An unknown MPI gets Open MPI's rows, which are then refused for the missing launcher. Over several nodes "tcp" is
+    TCP over the network between them.
     """
     rows = [row for row in _ROWS if row.mpi == mpi] or [row for row in _ROWS if row.mpi == "openmpi"]
-    return {row.alias: row.name for row in rows}
+    aliases = {row.alias: row.name for row in rows}
+    return aliases | {"tcp": aliases["network"]} if nodes > 1 else aliases
 
 
-def refuse_fabrics(mpi: str, why_no_mpi: str) -> dict[str, str]:
-    """Fabric name → "" if this MPI offers it, else the end of a sentence.
+def refuse_fabrics(mpi: str, why_no_mpi: str, nodes: int = 1) -> dict[str, str]:
+    """Fabric name → "" if this MPI offers it over these nodes, else the end of a sentence.
 
     Parameters
     ----------
     mpi : "openmpi", "mpich", or "" where there is no launcher
     why_no_mpi : the reason to give then
+    nodes : that the launcher spreads ranks over
     """
     names = {"openmpi": "Open MPI", "mpich": "MPICH"}
 
@@ -99,6 +158,10 @@ def refuse_fabrics(mpi: str, why_no_mpi: str) -> dict[str, str]:
             return why_no_mpi
         if row.mpi != mpi:
             return f"belongs to {names[row.mpi]}, and the launcher here is {names.get(mpi, mpi)}'s"
+        if row.wire == "network" and nodes == 1:
+            return "joins nodes, and there is one here; see `clustermark emulate`"
+        if row.wire != "network" and nodes > 1:
+            return f"joins ranks of one node, and there are {nodes} here; use fabric 'network'"
         return ""
 
     return {name: reason(row) for name, row in FABRICS.items()}
@@ -115,5 +178,7 @@ def apply_fabric(name: str, environment: dict[str, str]) -> None:
     for row in _ROWS:
         for key in row.environment:
             environment.pop(key, None)
-    if name in FABRICS:
-        environment.update(FABRICS[name].environment)
+    interface = environment.get(INTERFACE_VARIABLE, "")
+    for key, value in FABRICS[name].environment.items() if name in FABRICS else ():
+        if interface or INTERFACE not in value:
+            environment[key] = value.replace(INTERFACE, interface)

@@ -9,21 +9,33 @@ from typing import Any
 
 @dataclass(frozen=True)
 class World:
-    """What the variables of an MPI launch say to one of its ranks."""
+    """What the variables of an MPI launch say to one of its ranks.
+
+    Attributes
+    ----------
+    mpi, rank, size : whose launch it is, this rank, all ranks
+    local_size : ranks on this node, 0 where the launch does not tell
+    """
 
     mpi: str
     rank: int
     size: int
+    local_size: int = 0
+
+    @property
+    def nodes(self) -> int:
+        """How many nodes the ranks lie on, as far as this rank can tell: its own node may hold fewer than others."""
+        return -(-self.size // self.local_size) if self.local_size else 1
 
 
 def inside_launch(variables: Mapping[str, str]) -> World | None:
     """The launch that started this process, or None; a scheduler's variables do not count: a batch script has them."""
-    for mpi, rank, size in (
-        ("openmpi", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
-        ("mpich", "PMI_RANK", "PMI_SIZE"),
+    for mpi, rank, size, local in (
+        ("openmpi", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"),
+        ("mpich", "PMI_RANK", "PMI_SIZE", "MPI_LOCALNRANKS"),
     ):
         try:
-            return World(mpi, int(variables[rank]), int(variables[size]))
+            return World(mpi, int(variables[rank]), int(variables[size]), int(variables.get(local, "0")))
         except (KeyError, ValueError):
             continue
     return None
