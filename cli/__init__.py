@@ -22,6 +22,7 @@ VERBS: dict[str, str] = {
     "describe": "one workload or suite in full",
     "doctor": "what works on this machine, what is missing, and the command that mends it",
     "emulate": "run a verb on an emulated cluster: nodes of this machine, a network of a chosen rate and delay",
+    "model": "all-reduce on thousands of nodes, modelled from the messages that a run measured",
     "report": "HTML and Markdown report of one or more runs",
     "export": "results as CSV, JSON, pytest-benchmark JSON or OpenMetrics",
     "schema": "the JSON schema of --json documents and the layout of result files",

@@ -1,0 +1,1 @@
+"""What larger machines would do, modelled from measured parameters; every figure of it is labelled "modelled"."""
