@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from clustermark.cli.layout import columns, print_json, print_lines
 from clustermark.core.errors import EXIT_OK, UsageError
 
 if TYPE_CHECKING:
+    from clustermark.reports.model.application import Scaling
     from clustermark.reports.model.predict import Measured, Predicted
+
+
+class Answer(NamedTuple):
+    """What is modelled from the messages over one fabric."""
+
+    source: Measured
+    predictions: Sequence[Predicted]
+    applications: Sequence[Scaling]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +40,7 @@ def execute(options: argparse.Namespace) -> int:
     """Print the modelled times; returns the exit code. Raises ClustermarkError."""
     from clustermark.cli.report_verb import load_runs
     from clustermark.core.units import parse_bytes
+    from clustermark.reports.model.application import scalings
     from clustermark.reports.model.predict import measured_messages, predict
     from clustermark.reports.rows import report_rows
 
@@ -39,15 +49,23 @@ def execute(options: argparse.Namespace) -> int:
     if not all(sizes):
         raise UsageError("--bytes 0: nothing is summed; write sizes from 1B on")
     hop = _seconds(options.hop)
-    sources = measured_messages(report_rows(load_runs(options.runs, options.results)), options.fabric)
+    rows = report_rows(load_runs(options.runs, options.results))
+    network = options.topology, nodes
     answers = [
-        (source, predict(source, options.topology, nodes, sizes, hop, options.oversubscription)) for source in sources
+        Answer(
+            source,
+            predict(source, *network, sizes, hop, options.oversubscription),
+            scalings(rows, source, *network, hop, options.oversubscription),
+        )
+        for source in measured_messages(rows, options.fabric)
     ]
     if options.json:
         print_json("model", _document(answers, options, hop))
         return EXIT_OK
-    for source, predictions in answers:
-        print_lines(_lines(source, predictions, options, hop))
+    for answer in answers:
+        print_lines(
+            [*_lines(answer.source, answer.predictions, options, hop), *_application_lines(answer.applications)]
+        )
     return EXIT_OK
 
 
@@ -94,9 +112,30 @@ def _lines(source: Measured, predictions: Sequence[Predicted], options: argparse
     return [*lines, *columns(rows, ("nodes", "size", "time", "bus bandwidth", "quickest algorithm")), ""]
 
 
-def _document(
-    answers: Sequence[tuple[Measured, Sequence[Predicted]]], options: argparse.Namespace, hop: float
-) -> dict[str, object]:
+def _application_lines(scalings: Sequence[Scaling]) -> list[str]:
+    from clustermark.core.units import format_quantity
+
+    rows, lines = [], []
+    for label in dict.fromkeys(each.label for each in scalings):
+        points = [each for each in scalings if each.label == label]
+        rows = [
+            (
+                str(each.nodes),
+                f"{format_quantity(each.fast, 's')} – {format_quantity(each.slow, 's')}",
+                f"{each.efficiency(each.slow):.0%} – {each.efficiency(each.fast):.0%}",
+            )
+            for each in points
+        ]
+        first = points[0]
+        measured = (
+            f"{format_quantity(first.seconds, 's')} on {first.ranks} ranks, {first.share:.1%} of it communication"
+        )
+        lines += [f"modelled, not measured: strong scaling of {label} (measured: {measured})", ""]
+        lines += [*columns(rows, ("nodes", "time of a step", "parallel efficiency")), ""]
+    return lines
+
+
+def _document(answers: Sequence[Answer], options: argparse.Namespace, hop: float) -> dict[str, object]:
     from dataclasses import asdict
 
     from clustermark.reports.model.predict import LABEL
@@ -111,14 +150,15 @@ def _document(
         "hop_seconds": hop,
         "fabrics": [
             {
-                **{key: value for key, value in asdict(source).items() if key != "messages"},
-                "fit_error": source.messages.error,
+                **{key: value for key, value in asdict(answer.source).items() if key != "messages"},
+                "fit_error": answer.source.messages.error,
                 "pieces": [
                     finite({"up_to": piece.up_to, "alpha": piece.fit.alpha, "beta": piece.fit.beta})
-                    for piece in source.messages.pieces
+                    for piece in answer.source.messages.pieces
                 ],
-                "predictions": [asdict(each) for each in predictions],
+                "predictions": [asdict(each) for each in answer.predictions],
+                "applications": [asdict(each) for each in answer.applications],
             }
-            for source, predictions in answers
+            for answer in answers
         ],
     }

@@ -8,19 +8,28 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from fake_runs import make_case, make_result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clustermark.core.case import Case
+from clustermark.core.counters import COMMUNICATION_SHARE
 from clustermark.core.errors import UsageError
+from clustermark.core.summary import summarise
+from clustermark.core.workload import Amount
 from clustermark.reports.fit import HockneyFit
+from clustermark.reports.model.application import Scaling, scalings
 from clustermark.reports.model.collectives import ALGORITHMS, Machine, seconds
 from clustermark.reports.model.messages import MessageModel, Piece, fit_messages
-from clustermark.reports.model.predict import Measured, predict
+from clustermark.reports.model.predict import Measured, measured_messages, predict
 from clustermark.reports.model.topology import Dragonfly, FatTree
+from clustermark.reports.rows import ReportRow
 
 ALPHA, BETA = 2e-6, 1e9
 LINE = MessageModel((Piece(math.inf, HockneyFit(ALPHA, BETA, 0.0)),), 0.0)
@@ -198,6 +207,61 @@ def test_small_sums_take_few_steps_and_large_ones_little_traffic() -> None:
 def test_what_cannot_be_modelled_is_refused(topology: str, nodes: int, oversubscription: float, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         predict(Measured("r", "w", "f", True, LINE, 0.0, ()), topology, [nodes], [8], 1e-7, oversubscription)
+
+
+def rows_of(cases: list[tuple[Case, float, dict[str, Any]]]) -> list[ReportRow]:
+    rows = []
+    for case, time, more in cases:
+        counters = more.pop("counters", {})
+        row = summarise(case, [replace(make_result(case, time, **more), counters=counters)], 1)
+        rows.append(ReportRow("run", "2026-01-01T00:00:00Z", row))
+    return rows
+
+
+def ping_pong(size: int, **fields: Any) -> tuple[Case, float, dict[str, Any]]:
+    work = {"bandwidth": Amount(2.0 * size, "B"), "message_rate": Amount(2.0, "message")}
+    return make_case("pingpong", params={"bytes": size}, **fields), 2 * (ALPHA + size / BETA), {"work": work}
+
+
+def test_messages_are_read_from_whatever_counts_messages() -> None:
+    rows = rows_of([ping_pong(size) for size in (8, 64, 4096, 1 << 20)] + [ping_pong(8, fabric="ompi-tcp")])
+    (measured,) = measured_messages(rows)
+    assert (measured.workload, measured.fabric, measured.proven) == ("pingpong", "ompi-sm-cma", True)
+    assert measured.messages.seconds(1 << 20) == pytest.approx(ALPHA + (1 << 20) / BETA, rel=0.02)
+    with pytest.raises(UsageError, match="no messages between 2 ranks at 3 sizes or more over fabric 'ompi-tcp'"):
+        measured_messages(rows, "ompi-tcp")
+
+
+def test_an_unproven_wire_stays_unproven_and_a_wrong_answer_has_no_time() -> None:
+    cases = [ping_pong(size) for size in (8, 64, 4096)]
+    for _, _, more in cases:
+        more["proven"] = False
+    assert not measured_messages(rows_of(cases))[0].proven
+    cases[0][2]["status"] = "wrong"
+    with pytest.raises(UsageError, match="3 sizes or more"):
+        measured_messages(rows_of(cases))
+
+
+def test_an_application_without_communication_scales_and_one_that_only_talks_does_not() -> None:
+    source = Measured("run", "pingpong", "ompi-sm-cma", True, LINE, 0.0, ())
+
+    def modelled(share: float) -> Scaling:
+        more = {"counters": {COMMUNICATION_SHARE: share}}
+        (each,) = scalings(rows_of([(make_case("md"), 1.0, more)]), source, "fat-tree", [2, 16], 0.0, 1.0)
+        return each
+
+    silent, talking = modelled(0.0), modelled(1.0)
+    assert silent.nodes == 16
+    assert silent.efficiency(silent.fast) == pytest.approx(1.0)
+    assert talking.slow == pytest.approx(talking.seconds, rel=1e-3)
+    assert talking.fast == pytest.approx(talking.seconds * (2 / 16) ** (2 / 3))
+
+
+def test_an_application_of_another_run_is_taken_unless_that_run_has_messages_of_its_own() -> None:
+    source = Measured("messages", "pingpong", "ompi-sm-cma", True, LINE, 0.0, ())
+    application = (make_case("md"), 1.0, {"counters": {COMMUNICATION_SHARE: 0.5}})
+    assert len(scalings(rows_of([application]), source, "fat-tree", [16], 0.0, 1.0)) == 1
+    assert scalings(rows_of([application, ping_pong(8)]), source, "fat-tree", [16], 0.0, 1.0) == []
 
 
 def test_simgrid_finds_the_same_times() -> None:
