@@ -16,9 +16,15 @@ if TYPE_CHECKING:
 
 
 class Device(Protocol):
-    """What computes. Arrays are the device's own (NumPy on "cpu")."""
+    """What computes. Arrays are the device's own (NumPy on "cpu", CuPy on "cuda").
+
+    Attributes
+    ----------
+    asynchronous : calls return before their work is done; `synchronize` waits for it
+    """
 
     name: str
+    asynchronous: bool
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> Array:
         """Uninitialised array in C order whose pages have been touched."""
@@ -95,12 +101,20 @@ class Context:
 
 @dataclass(frozen=True)
 class DeviceRow:
-    """One row of DEVICES: `missing` returns "" if usable here, else why not and how to mend it."""
+    """One row of DEVICES.
+
+    Attributes
+    ----------
+    missing : returns "" if usable here, else why not and how to mend it
+    open : given the local rank
+    refuse : given a precision, returns "" or why what is here has no hardware for it
+    """
 
     name: str
     summary: str
     missing: Callable[[], str]
     open: Callable[[int], Device]
+    refuse: Callable[[str], str] = lambda precision: ""
 
 
 @dataclass(frozen=True)
