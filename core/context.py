@@ -43,6 +43,34 @@ class Device(Protocol):
         ...
 
 
+class Timer(Protocol):
+    """Times what a device does between two marks of its default stream, by the device's own clock."""
+
+    def start(self) -> None:
+        """Mark the beginning."""
+        ...
+
+    def stop(self) -> None:
+        """Mark the end."""
+        ...
+
+    def seconds(self) -> float:
+        """[s] between the marks; both must have been waited for."""
+        ...
+
+
+class AsynchronousDevice(Device, Protocol):
+    """A device whose calls return before their work is done."""
+
+    def timer(self) -> Timer:
+        """A timer of its own."""
+        ...
+
+    def flush_l2(self) -> None:
+        """Make what a step will read come from memory, not from the last cache."""
+        ...
+
+
 class Transport(Protocol):
     """What moves bytes between ranks. Every method is collective unless it says otherwise."""
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from clustermark.core.errors import DeviceError
 from clustermark.devices import cuda_driver
+from clustermark.devices.health import Health
 
 Array = npt.NDArray[Any]
 _L2_CACHE_SIZE = "L2CacheSize"
@@ -32,6 +33,12 @@ class CudaDevice:
     Parameters
     ----------
     local_rank : of this rank on its node; it takes that GPU of those that it is shown, round and round
+
+    Attributes
+    ----------
+    index : of the GPU among those that this process is shown
+    gpu : what the driver says about it
+    health : its NVML readings
     """
 
     name = "cuda"
@@ -52,6 +59,8 @@ class CudaDevice:
         self._device: Any = cupy.cuda.Device(self.index)
         self._device.use()
         self._cupy: Any = cupy
+        self.gpu = cuda_driver.driver().gpus[self.index]
+        self.health = Health(self.gpu.uuid, self.gpu.pci)
         self._flushed: Any = None
 
     @property
@@ -59,6 +68,28 @@ class CudaDevice:
         """Compute capability: (9, 0) on H100."""
         text = str(self._device.compute_capability)
         return int(text[:-1]), int(text[-1])
+
+    def facts(self) -> dict[str, Any]:
+        """What decides whether figures of this GPU may be compared with others'."""
+        return {
+            "name": self.gpu.name,
+            "capability": ".".join(map(str, self.gpu.capability)),
+            "memory_gib": round(self.gpu.memory / 2**30, 1),
+            "cuda_driver": self._runtime.driverGetVersion(),
+            "cuda_runtime": self._runtime.runtimeGetVersion(),
+            "cupy": self._cupy.__version__,
+            "numba_cuda": cuda_driver.package_version("numba-cuda"),
+            **self.health.facts(),
+        }
+
+    def place(self) -> dict[str, Any]:
+        """Which of a node's GPUs this rank has; never fingerprinted."""
+        return {
+            "index": self.index,
+            "uuid": self.gpu.uuid,
+            "pci": self.gpu.pci,
+            "numa_node": cuda_driver.numa_node(self.gpu.pci),
+        }
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
         """Zero-filled array in C order; the fill is on the default stream."""
@@ -95,6 +126,10 @@ class CudaDevice:
     def milliseconds(self, start: Any, stop: Any) -> float:
         """[ms] on the GPU between two timing events that have both happened."""
         return float(self._cupy.cuda.get_elapsed_time(start, stop))
+
+    def timer(self) -> CudaTimer:
+        """A timer of the default stream."""
+        return CudaTimer(self)
 
     def copy_async(self, destination: Any, source: Any, stream: Any) -> None:
         """Copy between two arrays on a stream and return at once; neither may be touched until the stream has done it.
@@ -133,6 +168,20 @@ class CudaDevice:
             size = 2 * int(self._device.attributes[_L2_CACHE_SIZE])
             self._flushed = self._cupy.zeros(max(size, 1), dtype="uint8")
         self._runtime.memsetAsync(self.pointer(self._flushed), 0, self._flushed.nbytes, 0)
+
+
+class CudaTimer:
+    """Two events on the default stream; it waits for blocking streams, so their work is between the marks too."""
+
+    def __init__(self, device: CudaDevice) -> None:
+        """Make the events."""
+        self._device = device
+        self._begin, self._end = device.event(timing=True), device.event(timing=True)
+        self.start, self.stop = self._begin.record, self._end.record
+
+    def seconds(self) -> float:
+        """[s] between the marks."""
+        return 1e-3 * self._device.milliseconds(self._begin, self._end)
 
 
 def is_pinned(array: Array) -> bool:

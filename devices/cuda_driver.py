@@ -167,13 +167,16 @@ def active_contexts(library: Any = None) -> tuple[int, ...]:
 
 def installed_cupy() -> dict[str, str]:
     """CuPy's installed packages and their versions: {"cupy-cuda13x": "14.2.0"}; "cupy" for a build of one's own."""
-    found = {}
-    for package in (*CUPY_PACKAGES, "cupy"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    found = {package: package_version(package) for package in (*CUPY_PACKAGES, "cupy")}
+    return {package: number for package, number in found.items() if number}
+
+
+def package_version(package: str) -> str:
+    """Version of an installed package, "" where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def cupy_importable() -> bool:

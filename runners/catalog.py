@@ -8,7 +8,7 @@ from pathlib import Path
 from clustermark.apps import APPS
 from clustermark.benchmarks import BENCHMARKS
 from clustermark.core.errors import UsageError, nearest
-from clustermark.core.plan import Machine
+from clustermark.core.machine import Machine
 from clustermark.core.workload import Workload
 from clustermark.devices import DEVICES
 from clustermark.runners.launcher import Launcher
@@ -48,6 +48,7 @@ def machine(launcher: Launcher | None, why_no_launcher: str = "") -> Machine:
         fabrics=refuse_fabrics(mpi, why_no_launcher),
         fabric_aliases=fabric_aliases(mpi),
         transports={name: row.refuse for name, row in TRANSPORTS.items()},
+        precisions={name: row.refuse for name, row in DEVICES.items()},
     )
 
 
