@@ -7,6 +7,7 @@ NCCL then see the same order.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -130,6 +131,20 @@ class CudaDevice:
     def timer(self) -> CudaTimer:
         """A timer of the default stream."""
         return CudaTimer(self)
+
+    def captured(self, step: Callable[[], object]) -> Callable[[], object]:
+        """What `step` gives to the GPU as one graph: a call that repeats it on the current stream, for one launch's cost.
+
+        `step` must allocate nothing, wait for nothing and leave the current stream as it is; it is called once.
+        """
+        stream = self._cupy.cuda.Stream(non_blocking=True)
+        with stream:
+            stream.begin_capture()
+            try:
+                step()
+            finally:
+                graph = stream.end_capture()
+        return graph.launch
 
     def copy_async(self, destination: Any, source: Any, stream: Any) -> None:
         """Copy between two arrays on a stream and return at once; neither may be touched until the stream has done it.

@@ -10,6 +10,7 @@ import ctypes
 import functools
 import os
 import re
+import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -181,7 +182,7 @@ def package_version(package: str) -> str:
 
 def cupy_importable() -> bool:
     """Whether a module cupy is there; it is not imported."""
-    return find_spec("cupy") is not None
+    return "cupy" in sys.modules or find_spec("cupy") is not None
 
 
 def missing() -> str:

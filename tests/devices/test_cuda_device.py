@@ -82,6 +82,22 @@ def test_a_slice_of_pinned_memory_is_pinned(gpu: FakeGpu) -> None:
     assert chunks.tolist() == [0, 0, 1, 1, 1, 0, 0, 0]
 
 
+def test_a_captured_step_is_repeated_by_one_call(gpu: FakeGpu) -> None:
+    device = opened()
+    array = device.empty((3,), "float64")
+
+    def step() -> None:
+        nonlocal array
+        array += 1
+        array *= 2
+
+    again = device.captured(step)
+    assert device.to_host(array).tolist() == [0, 0, 0]  # it was written down, not done
+    again()
+    again()
+    assert device.to_host(array).tolist() == [6, 6, 6]
+
+
 def test_the_flush_writes_over_twice_the_cache(gpu: FakeGpu) -> None:
     device = opened()
     device.flush_l2()

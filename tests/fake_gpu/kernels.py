@@ -36,24 +36,32 @@ class Launch:
 
 
 Runner = Callable[[Launch], Any]
+Compile = Callable[[str, tuple[int, int], tuple[str, ...]], str]
+
+
+def compile_here(code: str, capability: tuple[int, int], definitions: tuple[str, ...]) -> str:
+    """PTX of CUDA C, by NVIDIA's compiler in this process."""
+    from ptx.nvrtc import compile_c
+
+    return compile_c(code, capability, definitions)
 
 
 class Interpreter:
     """Runs launches; compiled programs and the interpreter's reports are kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, compile: Compile = compile_here) -> None:
+        self.compile = compile
         self.programs: dict[tuple[Any, ...], Any] = {}
         self.reports: list[tuple[str, Any]] = []
 
     def program(self, launch: Launch) -> Any:
         """The program of a kernel."""
         from ptx.linker import load_program
-        from ptx.nvrtc import compile_c
 
         key = (launch.code, launch.name, launch.options, launch.capability)
         if key not in self.programs:
             definitions = tuple(option[2:] for option in launch.options if option.startswith("-D"))
-            text = compile_c(launch.code, launch.capability, definitions)
+            text = self.compile(launch.code, launch.capability, definitions)
             self.programs[key] = load_program(text, launch.name)
         return self.programs[key]
 

@@ -12,6 +12,7 @@ from thread_ranks import on_ranks
 
 from clustermark.core.errors import DeviceError
 from clustermark.devices.health import Reading
+from clustermark.runners.catalog import machine
 from clustermark.runners.gpus import Devices, HealthWatch, explained, sharing
 from clustermark.runners.launcher import local_rank
 from clustermark.runners.surroundings import gather_environment
@@ -71,6 +72,13 @@ def test_facts_of_the_gpu_are_fingerprinted_and_its_place_and_state_are_not(gpu:
     without = gather_environment(LocalTransport(), {}, {}, 1)
     assert without is not None
     assert "gpus" not in without.facts
+
+
+def test_the_plan_asks_the_gpu_for_the_hardware_of_a_precision() -> None:
+    with FakeGpu(capability=(7, 5)).installed():
+        refuse = machine(None, "no launcher").precisions["cuda"]
+        assert refuse("fp64") == ""
+        assert refuse("bf16").startswith("has no bf16 on Fake H100: it needs compute capability 8.0")
 
 
 def test_ranks_that_share_a_gpu_are_labelled() -> None:
