@@ -133,7 +133,7 @@ class CudaDevice:
         return CudaTimer(self)
 
     def captured(self, step: Callable[[], object]) -> Callable[[], object]:
-        """What `step` gives to the GPU as one graph: a call that repeats it on the current stream, for one launch's cost.
+        """A call that repeats, as one graph on the current stream, what `step` gives to the GPU.
 
         `step` must allocate nothing, wait for nothing and leave the current stream as it is; it is called once.
         """

@@ -5,6 +5,7 @@ test_hardware_tests.py runs this file on the fake GPU too, so that it is no dead
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,7 @@ def test_chunks_copied_on_two_streams_arrive_whole(device: Any) -> None:
 
 
 def test_a_kernel_gives_the_reference_bit_by_bit(device: Any) -> None:
-    import cupy
-
+    cupy = import_module("cupy")
     x, y = np.linspace(-1, 1, ODD, dtype=np.float32), np.full(ODD, 0.1, np.float32)
     on_x, on_y = device.from_host(x), device.from_host(y)
     cupy.RawKernel(AXPY, "axpy")((-(-ODD // 128),), (128,), (on_x, on_y, np.float32(0.3), np.int32(ODD)))
