@@ -163,7 +163,12 @@ def same_measurement(a: Measurement, b: Measurement) -> bool:
         and a.warmup_seconds.tobytes() == b.warmup_seconds.tobytes()
         and (a.steps_per_sample, a.clock, a.sync, a.floor, a.stopped_by)
         == (b.steps_per_sample, b.clock, b.sync, b.floor, b.stopped_by)
+        and _bytes(a.device_seconds) == _bytes(b.device_seconds)
     )
+
+
+def _bytes(array: np.ndarray | None) -> bytes | None:
+    return None if array is None else array.tobytes()
 
 
 def opened(path: Path, mode: str = "r") -> Any:
