@@ -5,7 +5,8 @@
 # make validate   the long validations (validate-md, validate-climate); writes docs/md-validation.md, docs/climate-validation.md
 # Each target does its own set-up in .venv; `make clean` removes it.
 # JOBS is how many test files run at a time, each in a process of its own.
-# CUDA=0 leaves the CUDA compiler (some 200 MB, no GPU needed) out of a new .venv; its tests are then skipped by name.
+# CUDA=0 leaves the CUDA compiler and CuPy (some 270 MB, no GPU needed) out of a new .venv; their tests are then skipped
+# by name. Tests that need a GPU run where there is one; CLUSTERMARK_REQUIRE_GPU=1 makes their skips failures.
 
 PYTHON ?= python3
 VENV := .venv

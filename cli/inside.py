@@ -49,15 +49,17 @@ def _run(options: argparse.Namespace, world: World) -> int:
         os.environ[name] = str(job.threads)
     from clustermark.cli.run_verb import exit_code, finish
     from clustermark.runners.catalog import workloads
+    from clustermark.runners.gpus import Devices
     from clustermark.runners.launch_world import start_mpi
     from clustermark.runners.worker import Launch, run_launch
 
+    devices = Devices.bind(plan.cases[number].device for number in job.cases)
     comm = start_mpi(job.fabric, world.size).COMM_WORLD
     opened = comm.bcast(_open(options, run, plan, job) if world.rank == 0 else None, 0)
     if isinstance(opened, ClustermarkError):
         raise opened
     run, folder, left = opened
-    run_launch(Launch.of_job(run, folder, job, left, variables), run, workloads(), _say)
+    run_launch(Launch.of_job(run, folder, job, left, variables), run, workloads(), _say, devices)
     if world.rank != 0:
         return EXIT_OK
     rows = run.assemble()

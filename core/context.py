@@ -16,9 +16,15 @@ if TYPE_CHECKING:
 
 
 class Device(Protocol):
-    """What computes. Arrays are the device's own (NumPy on "cpu")."""
+    """What computes. Arrays are the device's own (NumPy on "cpu", CuPy on "cuda").
+
+    Attributes
+    ----------
+    asynchronous : calls return before their work is done; `synchronize` waits for it
+    """
 
     name: str
+    asynchronous: bool
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> Array:
         """Uninitialised array in C order whose pages have been touched."""
@@ -34,6 +40,34 @@ class Device(Protocol):
 
     def synchronize(self) -> None:
         """Wait until the device has done all that it was given."""
+        ...
+
+
+class Timer(Protocol):
+    """Times what a device does between two marks of its default stream, by the device's own clock."""
+
+    def start(self) -> None:
+        """Mark the beginning."""
+        ...
+
+    def stop(self) -> None:
+        """Mark the end."""
+        ...
+
+    def seconds(self) -> float:
+        """[s] between the marks; both must have been waited for."""
+        ...
+
+
+class AsynchronousDevice(Device, Protocol):
+    """A device whose calls return before their work is done."""
+
+    def timer(self) -> Timer:
+        """A timer of its own."""
+        ...
+
+    def flush_l2(self) -> None:
+        """Make what a step will read come from memory, not from the last cache."""
         ...
 
 
@@ -95,12 +129,20 @@ class Context:
 
 @dataclass(frozen=True)
 class DeviceRow:
-    """One row of DEVICES: `missing` returns "" if usable here, else why not and how to mend it."""
+    """One row of DEVICES.
+
+    Attributes
+    ----------
+    missing : returns "" if usable here, else why not and how to mend it
+    open : given the local rank
+    refuse : given a precision, returns "" or why what is here has no hardware for it
+    """
 
     name: str
     summary: str
     missing: Callable[[], str]
     open: Callable[[int], Device]
+    refuse: Callable[[str], str] = lambda precision: ""
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,12 @@ class LaunchError(ClustermarkError):
     exit_code = EXIT_USAGE
 
 
+class DeviceError(ClustermarkError):
+    """A GPU that cannot be used, was lost, or has too little memory."""
+
+    exit_code = EXIT_FAILED
+
+
 def plain(text: str, most: int = 60) -> str:
     """Foreign text as part of a sentence: one line, no control or direction characters, at most `most` long."""
     shown = text if len(text) <= most else text[: most - 1] + "…"

@@ -18,9 +18,12 @@ class Measurement:
     warmup_seconds : (warm-up samples, ranks) float64, [s], never averaged in
     steps_per_sample : steps inside one window
     clock : name of the clock
-    sync : how the ranks were lined up before each window ("barrier", "none")
+    sync : how the ranks were lined up before each window ("barrier", "none"), and for a device that it was waited
+        for inside the window and whether its cache was flushed before
     floor : [s] harness cost of one empty sample in the same launch
     stopped_by : "interval" (precise enough), "time" (cap reached) or "samples" (count reached)
+    device_seconds : as `seconds`, by the device's own clock between the first and the last work of its default stream
+        in a window; None where the device has none. For people: metrics come from `seconds`
     """
 
     seconds: Seconds
@@ -30,6 +33,7 @@ class Measurement:
     sync: str
     floor: float
     stopped_by: str
+    device_seconds: Seconds | None = None
 
     @property
     def step_seconds(self) -> Seconds:

@@ -8,13 +8,13 @@ from typing import Any
 
 from clustermark.core.case import Case
 from clustermark.core.errors import UsageError, nearest, plain
+from clustermark.core.machine import SELF, Machine, refusal
 from clustermark.core.precision import PRECISIONS
 from clustermark.core.suite import AXES, Block, Sampling, Suite, check_axis, plain_values
 from clustermark.core.units import parse_bytes
 from clustermark.core.workload import Param, ParamValue, Workload
 
 MOST_CASES = 100_000
-SELF = "self"
 _DEFAULT_AXES: dict[str, tuple[Any, ...]] = {
     "precision": ("fp64",),
     "device": ("cpu",),
@@ -24,24 +24,6 @@ _DEFAULT_AXES: dict[str, tuple[Any, ...]] = {
     "ranks_per_node": (0,),
     "threads": (1,),
 }
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What the place of the launch offers; every reason is "" for usable or the end of a sentence.
-
-    Attributes
-    ----------
-    devices : device name → reason
-    fabrics : fabric name → reason
-    fabric_aliases : what suites write ("tcp") → the row of the MPI at hand ("ompi-tcp")
-    transports : transport name → refuse(ranks, precision, device) -> reason
-    """
-
-    devices: Mapping[str, str]
-    fabrics: Mapping[str, str]
-    fabric_aliases: Mapping[str, str]
-    transports: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -94,7 +76,7 @@ class Plan:
             "jobs": [asdict(job) | {"cases": list(job.cases)} for job in self.jobs],
             "launches": self.launches,
             "seed": self.seed,
-            "sampling": asdict(self.sampling),
+            "sampling": {key: value for key, value in asdict(self.sampling).items() if key != "cold" or value},
             "merged": self.merged,
         }
 
@@ -143,7 +125,7 @@ def make_plan(suite: Suite, workloads: Mapping[str, Workload], machine: Machine)
             if case.id in cases or case.id in skipped:
                 merged += 1
                 continue
-            reason = _refusal(case, workload, machine)
+            reason = refusal(case, workload, machine, suite.sampling)
             if reason:
                 skipped[case.id] = (case, reason)
             else:
@@ -250,33 +232,6 @@ def _typed(value: Any, param: Param, where: str) -> ParamValue:
     if problem:
         raise UsageError(f"{where}: is {plain(repr(value))}, {problem}")
     return value
-
-
-def _refusal(case: Case, workload: Workload, machine: Machine) -> str:
-    if case.device not in workload.devices:
-        return f"workload '{case.workload}' has no {case.device} version; it runs on {_listed(workload.devices)}"
-    if case.precision not in workload.precisions:
-        return (
-            f"workload '{case.workload}' has no {case.precision} on {case.device}; "
-            f"it knows {_listed(workload.precisions)}"
-        )
-    if case.transport not in workload.transports:
-        return f"workload '{case.workload}' has no {case.transport} version; it knows {_listed(workload.transports)}"
-    reason = machine.devices[case.device]
-    if reason:
-        return f"device '{case.device}' {reason}"
-    reason = machine.transports[case.transport](case.ranks, case.precision, case.device)
-    if reason:
-        return f"transport '{case.transport}' {reason}"
-    if case.fabric == SELF and case.ranks > 1:
-        return f"fabric '{SELF}' is for one rank; name the wire that {case.ranks} ranks are to use"
-    if case.fabric != SELF and machine.fabrics[case.fabric]:
-        return f"fabric '{case.fabric}' {machine.fabrics[case.fabric]}"
-    return workload.refuse(case)
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(names)
 
 
 def make_jobs(cases: tuple[Case, ...], launches: int, seed: int) -> tuple[Job, ...]:

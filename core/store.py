@@ -159,9 +159,13 @@ def _fill_samples(group: H5, results: Sequence[Result]) -> None:
     for name, dimension, arrays in (
         ("time", "iteration", [m.seconds for _, m in measured]),
         ("warmup_time", "warmup_iteration", [m.warmup_seconds for _, m in measured]),
+        ("device_time", "iteration", _device_seconds([m for _, m in measured])),
     ):
+        if not arrays:
+            continue
         data = _padded(arrays)
-        group.create_dataset(dimension, data=np.arange(data.shape[2], dtype=np.int32)).make_scale(dimension)
+        if dimension not in group:
+            group.create_dataset(dimension, data=np.arange(data.shape[2], dtype=np.int32)).make_scale(dimension)
         large = data.nbytes > 4096
         dataset = group.create_dataset(name, data=data, compression="gzip" if large else None, shuffle=large)
         dataset.attrs["units"] = "s"
@@ -179,6 +183,13 @@ def _fill_samples(group: H5, results: Sequence[Result]) -> None:
     for name, values in per_launch.items():
         group.create_dataset(name, data=values)
     group.create_dataset("stopped_by", data=[m.stopped_by for _, m in measured], dtype=h5py.string_dtype())
+
+
+def _device_seconds(measured: Sequence[Measurement]) -> list[Seconds]:
+    """The devices' own times of all launches; empty where no launch has any."""
+    if all(m.device_seconds is None for m in measured):
+        return []
+    return [np.full_like(m.seconds, np.nan) if m.device_seconds is None else m.device_seconds for m in measured]
 
 
 def _padded(arrays: Sequence[Seconds]) -> Seconds:
@@ -202,6 +213,7 @@ def read_case_group(group: H5) -> list[Result]:
     if "time" not in group:
         return [Result.from_header(header) for header in headers]
     time, warmup = group["time"][()], group["warmup_time"][()]
+    device = group["device_time"][()] if "device_time" in group else None
     where = {int(launch): index for index, launch in enumerate(group["launch"][()])}
     clock, sync = str(time_attr(group, "clock")), str(time_attr(group, "sync"))
     stopped = group["stopped_by"].asstr()[()]
@@ -211,14 +223,16 @@ def read_case_group(group: H5) -> list[Result]:
         if index is None:
             results.append(Result.from_header(header))
             continue
+        samples = int(group["samples"][index])
         measurement = Measurement(
-            seconds=np.ascontiguousarray(time[index, :, : int(group["samples"][index])].T),
+            seconds=np.ascontiguousarray(time[index, :, :samples].T),
             warmup_seconds=np.ascontiguousarray(warmup[index, :, : int(group["warmup_samples"][index])].T),
             steps_per_sample=int(group["steps_per_sample"][index]),
             clock=clock,
             sync=sync,
             floor=float(group["harness_floor"][index]),
             stopped_by=str(stopped[index]),
+            device_seconds=None if device is None else np.ascontiguousarray(device[index, :, :samples].T),
         )
         results.append(Result.from_header(header, measurement))
     return results

@@ -24,6 +24,7 @@ class Sampling:
     min_samples, max_samples : count limits
     interval : relative half-width of the 95 % interval at which sampling stops (2.5 × that below 10 µs)
     timeout : [s] without news after which a launch is taken for hung
+    cold : the device's last cache is flushed before each sample, and a sample is one step; devices with a flush only
     """
 
     seconds: float = 0.5
@@ -31,6 +32,7 @@ class Sampling:
     max_samples: int = 1000
     interval: float = 0.02
     timeout: float = 60.0
+    cold: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,7 @@ def _sampling(table: object, where: str) -> Sampling:
         max_samples=most,
         interval=_number(table.get("interval", default.interval), f"{where}.interval", 1e-6, 1.0),
         timeout=_number(table.get("timeout", default.timeout), f"{where}.timeout", 1.0, 864000.0),
+        cold=_switch(table.get("cold", default.cold), f"{where}.cold"),
     )
 
 
@@ -192,6 +195,12 @@ def _text(value: object, where: str) -> str:
         raise UsageError(f"{where}: is {_kind(value)}, expected text in quotes")
     if not value.isprintable() or len(value) > 1000:
         raise UsageError(f"{where}: holds control characters or over 1000 characters; use one plain line")
+    return value
+
+
+def _switch(value: object, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"{where}: is {_kind(value)} ({_short(value)}), expected true or false")
     return value
 
 

@@ -77,6 +77,7 @@ class Trial:
     work : metric name → amount per step, the first is the headline
     reset : called outside the timed window before each sample, where a step spoils its own input
     counters : further numbers for people ({"matrix bytes": 8388608}), stored and not judged
+    cold : the device's last cache is flushed before each sample, and a sample is one step
     """
 
     step: Callable[[], object]
@@ -84,6 +85,7 @@ class Trial:
     work: dict[str, Amount]
     reset: Callable[[], object] | None = None
     counters: dict[str, float] = field(default_factory=dict)
+    cold: bool = False
 
 
 @dataclass(frozen=True)

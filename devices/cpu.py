@@ -12,6 +12,7 @@ class CpuDevice:
     """NumPy arrays in host memory; nothing is asynchronous."""
 
     name = "cpu"
+    asynchronous = False
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> Array:
         """Zero-filled array in C order: the fill touches every page, so that no sample pays for it."""

@@ -71,6 +71,9 @@ def row_warnings(rows: Sequence[ReportRow]) -> list[str]:
     single = sum(row.row.time is not None and row.row.time.scope == "samples" for row in ok)
     if single:
         warnings.append(f"one launch only in {counted(single, 'case')}: their intervals are narrower than the truth")
+    for device in sorted({row.case.device for row in rows} - {row.case.device for row in ok} - {"cpu"}):
+        number = sum(row.case.device == device for row in rows)
+        warnings.append(f"device '{plain(device)}' is unmeasured: {counted(number, 'case')}, none with a figure")
     above = [row for row in ok if (row.share_of_ceiling or 0) > 1.02]
     if above:
         worst = max(above, key=lambda row: row.share_of_ceiling or 0)

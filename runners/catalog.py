@@ -8,7 +8,7 @@ from pathlib import Path
 from clustermark.apps import APPS
 from clustermark.benchmarks import BENCHMARKS
 from clustermark.core.errors import UsageError, nearest
-from clustermark.core.plan import Machine
+from clustermark.core.machine import Machine
 from clustermark.core.workload import Workload
 from clustermark.devices import DEVICES
 from clustermark.runners.hosts import hosts_here
@@ -54,6 +54,7 @@ def machine(launcher: Launcher | None, why_no_launcher: str = "", nodes: int = 0
         fabrics=refuse_fabrics(mpi, why_no_launcher, nodes),
         fabric_aliases=fabric_aliases(mpi, nodes),
         transports={name: row.refuse for name, row in TRANSPORTS.items()},
+        precisions={name: row.refuse for name, row in DEVICES.items()},
     )
 
 

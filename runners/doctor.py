@@ -15,6 +15,7 @@ from typing import Any
 
 from clustermark import __version__
 from clustermark.runners.children import Ask, ask, probe_arguments
+from clustermark.runners.doctor_gpu import examine_gpu
 from clustermark.runners.doctor_host import examine_node
 from clustermark.runners.doctor_mpi import examine_mpi
 from clustermark.runners.findings import Finding
@@ -32,7 +33,6 @@ KERNEL_VARIABLES = (
 # Each binds threads by itself, against the binding of the launcher.
 BINDING_VARIABLES = ("OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")
 LIBRARY_SECONDS = 60.0
-GPU_SECONDS = 20.0
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -51,7 +51,7 @@ def examine(results: Path, mpirun: str | None = None, launch: bool = True, ask: 
     yield from examine_mpi(ask, mpirun, launch)
     yield from examine_node(ask, results)
     yield from examine_tools()
-    yield _gpu(ask)
+    yield from examine_gpu(ask, mpirun, launch)
 
 
 def examine_libraries(ask: Ask, variables: Mapping[str, str]) -> Iterator[Finding]:
@@ -165,24 +165,3 @@ def _installed(module: str) -> bool:
 def optional_finding(name: str, found: str, why: str) -> Finding:
     """Something that may be missing without harm."""
     return Finding(name, "ok", found) if found else Finding(name, "absent", f"not found; {why}")
-
-
-def _gpu(ask: Ask) -> Finding:
-    ended = ask(probe_arguments("gpu"), os.environ, GPU_SECONDS)
-    documents = ended.documents()
-    return gpu_finding(documents[-1] if documents else {"driver": True, "error": f"the test {ended.complaint()}"})
-
-
-def gpu_finding(answer: Mapping[str, Any]) -> Finding:
-    """NVIDIA GPUs as the driver shows them."""
-    if not answer["driver"]:
-        return Finding("GPU", "absent", "no NVIDIA driver; --device cuda is refused")
-    if "error" in answer:
-        what = f"the NVIDIA driver is installed and does not work: {answer['error']}; --device cuda is refused"
-        return Finding("GPU", "warning", what, "nvidia-smi (it says what the driver lacks)")
-    names = answer["names"]
-    if not names:
-        what = "the NVIDIA driver shows no GPU; --device cuda is refused"
-        return Finding("GPU", "warning", what, "unset CUDA_VISIBLE_DEVICES, or start the container with --gpus all")
-    kinds = ", ".join(f"{names.count(kind)} × {kind}" for kind in dict.fromkeys(names))
-    return Finding("GPU", "ok", f"{kinds}; the driver serves CUDA {answer['cuda']}")

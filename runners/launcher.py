@@ -25,6 +25,9 @@ THREAD_VARIABLES = (
 # What an enclosing launch leaves behind and a new one must not inherit.
 _LAUNCH_VARIABLE = re.compile(r"^(OMPI_COMM_|OMPI_UNIVERSE|PMI_|PMI2_|PMIX_|HYDI?_|MPI_LOCAL)")
 
+# Of Open MPI, of MPICH (hydra), of Slurm's srun, in this order: an mpirun inside srun knows better.
+_LOCAL_RANK = ("OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID")
+
 
 @dataclass(frozen=True)
 class Launcher:
@@ -43,7 +46,8 @@ def rank_hint(variables: Mapping[str, str]) -> str:
 
 def local_rank(variables: Mapping[str, str]) -> int:
     """This process's number among the ranks on its node, 0 where the launch does not tell."""
-    return int(variables.get("OMPI_COMM_WORLD_LOCAL_RANK", variables.get("MPI_LOCALRANKID", "0")))
+    known = (variables[name] for name in _LOCAL_RANK if variables.get(name, "").isdecimal())
+    return int(next(known, "0"))
 
 
 def find_launcher(given: str | None = None) -> Launcher:

@@ -8,10 +8,11 @@ from array import array
 from collections.abc import Callable
 from itertools import repeat
 from time import perf_counter
+from typing import cast
 
 import numpy as np
 
-from clustermark.core.context import Transport
+from clustermark.core.context import AsynchronousDevice, Device, Transport
 from clustermark.core.measurement import Measurement, Seconds
 from clustermark.core.stats import precise_enough
 from clustermark.core.suite import Sampling
@@ -28,7 +29,11 @@ WARMUP_LEAST, WARMUP_MOST = 3, 500
 # Below this a step is dominated by jitter of the clock and the barrier, so a wider interval is accepted.
 SHORT_STEP, SHORT_STEP_FACTOR = 10e-6, 2.5
 
+# A window of a device holds a launch and a wait, some 10 µs: fewer empty ones tell its floor.
+DEVICE_FLOOR_WINDOWS = 200
+
 Step = Callable[[], object]
+Windows = Callable[[Step, Step, int, int, Step | None], "array[float]"]
 
 
 def windows(step: Step, barrier: Step, steps: int, count: int, reset: Step | None = None) -> array[float]:
@@ -58,6 +63,54 @@ def windows(step: Step, barrier: Step, steps: int, count: int, reset: Step | Non
     return seconds
 
 
+class DeviceWindows:
+    """`windows` for a device that works on after a call returned: it is waited for inside every window.
+
+    Attributes
+    ----------
+    device_seconds : [s] per window, by the device's own clock
+    """
+
+    def __init__(self, device: AsynchronousDevice, cold: bool) -> None:
+        """`cold` flushes the device's cache before each window."""
+        self.device, self.cold = device, cold
+        self.timer = device.timer()
+        self.device_seconds = array("d")
+
+    def __call__(self, step: Step, barrier: Step, steps: int, count: int, reset: Step | None = None) -> array[float]:
+        """As `windows`."""
+        seconds = array("d", bytes(8 * count))
+        synchronize, timer = self.device.synchronize, self.timer
+        for index in range(count):
+            if reset is not None:
+                reset()
+            if self.cold:
+                self.device.flush_l2()
+            times = repeat(None, steps)
+            synchronize()  # what was given before the window is no part of it
+            barrier()
+            timer.start()
+            start = perf_counter()
+            for _ in times:
+                step()
+            timer.stop()
+            synchronize()
+            seconds[index] = perf_counter() - start
+            self.device_seconds.append(timer.seconds())
+        return seconds
+
+    @property
+    def sync(self) -> str:
+        """For people: what happened to the device around the steps."""
+        return "; device waited for in the window" + (", its cache flushed before" if self.cold else "")
+
+    def floor(self) -> float:
+        """[s] of an empty window on this rank."""
+        found = float(np.median(self(_nothing, _nothing, 1, DEVICE_FLOOR_WINDOWS)))
+        del self.device_seconds[:]
+        return found
+
+
 def _nothing() -> None:
     pass
 
@@ -73,6 +126,7 @@ def measure(
     sampling: Sampling,
     floor: float,
     alive: Callable[[], None] = _nothing,
+    device: Device | None = None,
 ) -> Measurement | None:
     """Sample a trial until its median is known well enough or its time is up; collective.
 
@@ -81,8 +135,9 @@ def measure(
     trial : made ready; `step` and `reset` are called, nothing else
     transport : its barrier lines the ranks up before every window
     sampling : caps, counts, wanted interval
-    floor : [s] empty window, equal on all ranks
+    floor : [s] empty window, equal on all ranks; for an asynchronous device it is measured anew, with its wait
     alive : called between batches, outside every window
+    device : what the steps run on; None is a device that has done its work when a call returns
 
     Returns
     -------
@@ -92,14 +147,22 @@ def measure(
     gc.collect()
     gc.disable()
     try:
-        warmup, typical = _warm_up(trial, transport, sampling, alive)
+        timed: Windows = windows
+        watched: DeviceWindows | None = None
+        cold = trial.cold or sampling.cold
+        if device is not None and device.asynchronous:
+            timed = watched = DeviceWindows(cast(AsynchronousDevice, device), cold)
+            floor = transport.maximum(watched.floor())
+        warmup, typical = _warm_up(trial, transport, sampling, alive, timed)
         shortest = max(FLOORS_PER_SAMPLE * floor, SHORTEST_SAMPLE)
-        steps = min(MOST_STEPS, max(1, math.ceil(shortest / max(typical, 1e-9))))
-        seconds, stopped_by = _sample(trial, transport, sampling, steps, alive)
+        steps = 1 if cold else min(MOST_STEPS, max(1, math.ceil(shortest / max(typical, 1e-9))))
+        if watched is not None:
+            del watched.device_seconds[:]
+        seconds, stopped_by = _sample(trial, transport, sampling, steps, alive, timed)
     finally:
         if collecting:
             gc.enable()
-    per_rank = transport.gather((seconds, warmup))
+    per_rank = transport.gather((seconds, warmup, watched.device_seconds if watched else None))
     if per_rank is None:
         return None
     return Measurement(
@@ -107,9 +170,10 @@ def measure(
         warmup_seconds=_columns([row[1] for row in per_rank]),
         steps_per_sample=steps,
         clock=CLOCK,
-        sync="barrier" if transport.size > 1 else "none",
+        sync=("barrier" if transport.size > 1 else "none") + (watched.sync if watched else ""),
         floor=floor,
         stopped_by=stopped_by,
+        device_seconds=_columns([row[2] for row in per_rank]) if watched else None,
     )
 
 
@@ -118,7 +182,7 @@ def _columns(per_rank: list[array[float]]) -> Seconds:
 
 
 def _warm_up(
-    trial: Trial, transport: Transport, sampling: Sampling, alive: Callable[[], None]
+    trial: Trial, transport: Transport, sampling: Sampling, alive: Callable[[], None], timed: Windows
 ) -> tuple[array[float], float]:
     """Single steps until caches, connections and compilers have settled; every rank decides alike.
 
@@ -131,7 +195,7 @@ def _warm_up(
     begun = perf_counter()
     batch = WARMUP_LEAST
     while True:
-        seconds.extend(windows(trial.step, transport.barrier, 1, batch, trial.reset))
+        seconds.extend(timed(trial.step, transport.barrier, 1, batch, trial.reset))
         alive()
         elapsed = transport.maximum(perf_counter() - begun)
         if elapsed >= budget or len(seconds) >= WARMUP_MOST:
@@ -142,7 +206,7 @@ def _warm_up(
 
 
 def _sample(
-    trial: Trial, transport: Transport, sampling: Sampling, steps: int, alive: Callable[[], None]
+    trial: Trial, transport: Transport, sampling: Sampling, steps: int, alive: Callable[[], None], timed: Windows
 ) -> tuple[array[float], str]:
     """Batches of windows; after each, rank 0 looks at the slowest rank's times and says go on or stop."""
     seconds = array("d")
@@ -150,7 +214,7 @@ def _sample(
     begun = perf_counter()
     batch = sampling.min_samples
     while True:
-        new = windows(trial.step, transport.barrier, steps, batch, trial.reset)
+        new = timed(trial.step, transport.barrier, steps, batch, trial.reset)
         seconds.extend(new)
         alive()
         over_ranks = transport.max_to_root(np.frombuffer(new))

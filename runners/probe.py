@@ -1,7 +1,7 @@
 """What `clustermark doctor` lets a child process try, because a wrong answer there may be a crash or a hang.
 
-``python -m clustermark.runners.probe libraries | mpi | world N | fabric NAME | cma | gpu``: one JSON object on
-one line of stdout; under mpirun, one line per rank (`world`) or from rank 0 (`fabric`).
+``python -m clustermark.runners.probe WORD``, WORD one of the table at the end of this file: one JSON object on one line
+of stdout; under mpirun, one line per rank (`world`) or from rank 0 (`fabric`; `cuda_mpi` writes two).
 """
 
 import ctypes
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from clustermark.runners import probe_gpu
 from clustermark.runners.children import die_with_parent
 
 _PR_SET_PTRACER = 0x59616D61
@@ -149,34 +150,17 @@ def cma() -> dict[str, Any]:
     return {"works": code == 0, "why": "" if code == 0 else (os.strerror(code) if 0 < code < 127 else f"ended {code}")}
 
 
-def gpu() -> dict[str, Any]:
-    """NVIDIA GPUs through the driver's own library: no toolkit, no CuPy."""
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return {"driver": False}
-    code = driver.cuInit(0)
-    if code:
-        return {"driver": True, "error": f"cuInit returned {code}"}
-    version, count, device = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
-    driver.cuDriverGetVersion(ctypes.byref(version))
-    driver.cuDeviceGetCount(ctypes.byref(count))
-    names = []
-    for index in range(count.value):
-        text = ctypes.create_string_buffer(100)
-        driver.cuDeviceGet(ctypes.byref(device), index)
-        driver.cuDeviceGetName(text, len(text), device)
-        names.append(text.value.decode(errors="replace"))
-    return {"driver": True, "cuda": f"{version.value // 1000}.{version.value % 1000 // 10}", "names": names}
-
-
 PROBES: dict[str, Callable[..., dict[str, Any] | None]] = {
     "libraries": libraries,
     "mpi": mpi,
     "world": world,
     "fabric": fabric,
     "cma": cma,
-    "gpu": gpu,
+    "gpu": probe_gpu.gpu,
+    "gpu_health": probe_gpu.gpu_health,
+    "gpu_work": probe_gpu.gpu_work,
+    "nccl": probe_gpu.nccl,
+    "cuda_mpi": probe_gpu.cuda_mpi,
 }
 
 

@@ -37,7 +37,11 @@ def loaded_library(name: str) -> str:
 
 
 def gather_environment(
-    transport: Transport, mpi: Mapping[str, str], variables: Mapping[str, str], threads: int
+    transport: Transport,
+    mpi: Mapping[str, str],
+    variables: Mapping[str, str],
+    threads: int,
+    gpu: Mapping[str, Any] | None = None,
 ) -> Environment | None:
     """Facts of all nodes and ranks; collective.
 
@@ -46,24 +50,27 @@ def gather_environment(
     mpi : facts of the MPI library as loaded, empty where there is none
     variables : recorded before the launch added its own
     threads : per rank
+    gpu : of this rank, as runners.gpus.Devices.facts gives it; None or empty where no case uses one
 
     Returns
     -------
     Environment on rank 0, None elsewhere
     """
-    mine = {
+    gpu = gpu or {}
+    mine: dict[str, Any] = {
         "rank": transport.rank,
         "ranks": transport.size,
         "node": platform.node(),
         "affinity": short_ranges(affinity()),
         "threads": threads,
+        **({"gpu": gpu["place"]} if gpu else {}),
     }
     facts = {"cpu": cpu_facts(), "system": system_facts()}
-    rows = transport.gather((mine, facts, network_interfaces()))
+    rows = transport.gather((mine, facts, network_interfaces(), gpu))
     if rows is None:
         return None
     kinds: list[dict[str, Any]] = []
-    for _, node_facts, _ in rows:
+    for _, node_facts, *_ in rows:
         if node_facts not in kinds:
             kinds.append(node_facts)
     hosts = hosts_here()
@@ -76,7 +83,16 @@ def gather_environment(
         "mpi": dict(mpi),
         "variables": dict(variables),
     }
-    by_node = {row["node"]: interfaces for row, _, interfaces in rows}
+    gpus: list[Any] = []
+    for *_, found in rows:
+        if found and found["facts"] not in gpus:
+            gpus.append(found["facts"])
+    if gpus:
+        all_facts["gpus"] = gpus
+    state = {"at_start": noise.snapshot()}
+    if gpus:
+        state["gpus_at_start"] = {f"rank {row['rank']}": found["state"] for row, *_, found in rows if found}
+    by_node = {row["node"]: interfaces for row, _, interfaces, _ in rows}
     provenance = {
         "clustermark": __version__,
         "git": git_state(Path(__file__).resolve().parent),
@@ -86,8 +102,9 @@ def gather_environment(
         "nics": [{"node": node, **interface} for node in sorted(by_node) for interface in by_node[node]],
         "scheduler_job": os.environ.get("SLURM_JOB_ID", ""),
     }
-    state = {"at_start": noise.snapshot(), **({"emulated_network": dict(hosts.measured)} if hosts and emulated else {})}
-    return Environment(all_facts, state, [row for row, _, _ in rows], provenance)
+    if hosts and emulated:
+        state["emulated_network"] = dict(hosts.measured)
+    return Environment(all_facts, state, [row for row, *_ in rows], provenance)
 
 
 class NoiseWatch:

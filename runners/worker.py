@@ -19,17 +19,17 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clustermark.core.case import Case
 from clustermark.core.errors import EXIT_CANNOT_WRITE, ClustermarkError, StoreError
 from clustermark.core.journal import Journal
 from clustermark.core.plan import Job
 from clustermark.core.result import UNPROVEN, FabricProof, Result
 from clustermark.core.rundir import RunDirectory, utc_now
-from clustermark.core.suite import Sampling
 from clustermark.core.workload import Workload
 from clustermark.runners.children import die_with_parent
+from clustermark.runners.gpus import Devices
 from clustermark.runners.launch_world import library_facts, redirect_output, start_mpi
-from clustermark.runners.launcher import local_rank, rank_hint
+from clustermark.runners.launcher import rank_hint
+from clustermark.runners.one_case import run_case
 
 HEARTBEAT_SECONDS = 2.0
 
@@ -121,21 +121,26 @@ def run_launch(
     run: RunDirectory,
     workloads: Mapping[str, Workload],
     on_result: Callable[[Result], None] = lambda result: None,
+    devices: Devices | None = None,
 ) -> None:
     """Run the cases of a launch on this rank; collective over the world that the launcher made.
+
+    `devices` are those that were bound before, where MPI was initialised before.
 
     Raises
     ------
     LaunchError : the world is not what was asked for
     StoreError : a result cannot be written; everything written before stays
     """
+    if devices is None:
+        devices = Devices.bind(run.plan.cases[number].device for number in launch.cases)
     mpi = start_mpi(launch.fabric, launch.ranks)
     rank = mpi.COMM_WORLD.rank
     with (Path(launch.folder) / f"rank{rank}.trace").open("a") as log:
         alive = SignOfLife(Path(launch.folder), rank, run.plan.sampling.timeout, log)
         alive()
         try:
-            _run_cases(launch, run, workloads, mpi, alive, on_result)
+            _run_cases(launch, run, workloads, mpi, devices, alive, on_result)
         except BaseException as error:
             alive.stop()
             _abort(launch, rank, error, mpi)
@@ -149,6 +154,7 @@ def _run_cases(
     run: RunDirectory,
     workloads: Mapping[str, Workload],
     mpi: Any,
+    devices: Devices,
     alive: SignOfLife,
     on_result: Callable[[Result], None],
 ) -> None:
@@ -160,7 +166,7 @@ def _run_cases(
 
     world = MpiTransport()
     journal = Journal(run.journal_path) if world.rank == 0 else None
-    environment = gather_environment(world, library_facts(mpi), launch.variables, launch.threads)
+    environment = gather_environment(world, library_facts(mpi), launch.variables, launch.threads, devices.facts())
     floor = world.maximum(harness_floor())
     proof = UNPROVEN
     if launch.fabric in FABRICS:
@@ -178,60 +184,13 @@ def _run_cases(
         if journal is not None:
             where = {"launch": launch.launch, "folder": Path(launch.folder).name}
             journal.append({"event": "start", "case": number, **where, "utc": utc_now()})
-        result = run_case(case, launch.launch, workloads[case.workload], run.plan.sampling, floor, alive)
+        result = run_case(case, launch.launch, workloads[case.workload], run.plan.sampling, floor, devices, alive)
         if result is None or journal is None:
             continue
         conditions = tuple(sorted({*result.conditions, *crowded}))
         result = replace(result, fabric=proof, fingerprint=fingerprint, conditions=conditions)
         run.record(journal, result)
         on_result(result)
-
-
-def run_case(
-    case: Case, launch: int, workload: Workload, sampling: Sampling, floor: float, alive: Callable[[], None]
-) -> Result | None:
-    """Prepare, sample, check; collective.
-
-    Returns
-    -------
-    Result on rank 0, without fabric proof and fingerprint; None elsewhere
-    """
-    import numpy as np
-
-    from clustermark.core.context import Context
-    from clustermark.core.precision import PRECISIONS
-    from clustermark.devices import DEVICES
-    from clustermark.runners.measure import measure
-    from clustermark.runners.surroundings import NoiseWatch
-    from clustermark.transports import TRANSPORTS
-
-    started = utc_now()
-    transport = TRANSPORTS[case.transport].open()
-    device = DEVICES[case.device].open(local_rank(os.environ))
-    seeds = np.random.SeedSequence((case.seed, int(case.id, 16)), spawn_key=(transport.rank,))
-    context = Context(device, transport, PRECISIONS[case.precision], np.random.default_rng(seeds))
-    trial = workload.prepare(case, context)
-    alive()
-    noise = NoiseWatch(transport)
-    measurement = measure(trial, transport, sampling, floor, alive)
-    conditions, shares = noise.stop()
-    check = trial.check()
-    alive()
-    if measurement is None:
-        return None
-    return Result(
-        case=case,
-        launch=launch,
-        status="ok" if check.passed else "wrong",
-        reason="" if check.passed else f"{check.name}: {check.error:.3g}, allowed {check.bound:.3g}; {check.detail}",
-        measurement=measurement,
-        work=trial.work,
-        check=check,
-        conditions=conditions,
-        started_utc=started,
-        ceiling=workload.ceiling,
-        counters={**trial.counters, **shares},
-    )
 
 
 def _abort(launch: Launch, rank: int, error: BaseException, mpi: Any) -> None:

@@ -20,11 +20,30 @@ hypothesis_settings.register_profile("house", deadline=None, derandomize=True, d
 hypothesis_settings.load_profile("house")
 
 
+NEEDS_GPU = "needs a GPU: "
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests marked `gpu` run on a real GPU; without one they are skipped, or fail where a GPU is required."""
+    if item.get_closest_marker("gpu") is None:
+        return
+    from clustermark.devices import DEVICES
+
+    reason = DEVICES["cuda"].missing()
+    if reason and os.environ.get("CLUSTERMARK_REQUIRE_GPU") == "1":
+        pytest.fail(f"CLUSTERMARK_REQUIRE_GPU=1, and device 'cuda' {reason}", pytrace=False)
+    if reason:
+        pytest.skip(f"{NEEDS_GPU}device 'cuda' {reason}")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name every skip with its reason: a skipped case is not a passed one."""
-    for report in terminalreporter.stats.get("skipped", []):
-        if isinstance(report.longrepr, tuple):
-            terminalreporter.write_line(f"skipped: {report.nodeid}: {report.longrepr[2]}")
+    """Name every skip with its reason, then count them: a skipped case is not a passed one."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)]
+    for report in skipped:
+        terminalreporter.write_line(f"skipped: {report.nodeid}: {report.longrepr[2]}")
+    gpu = sum(NEEDS_GPU in report.longrepr[2] for report in skipped)
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} skipped, {gpu} of them for want of a GPU")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clustermark.cli.doctor_verb import shown, verdict
-from clustermark.runners import doctor, doctor_host, doctor_mpi
+from clustermark.runners import doctor, doctor_gpu, doctor_host, doctor_mpi
 from clustermark.runners.children import Ended
 from clustermark.runners.findings import Finding
 from clustermark.runners.launcher import Launcher
@@ -118,7 +118,7 @@ def test_a_gpu_is_absent_broken_hidden_or_there() -> None:
         {"driver": True, "names": [], "cuda": "13.0"},
         {"driver": True, "names": ["A", "A", "B"], "cuda": "13.0"},
     ]
-    found = [doctor.gpu_finding(answer) for answer in answers]
+    found = [doctor_gpu.gpu_finding(answer) for answer in answers]
     assert [f.status for f in found] == ["absent", "warning", "warning", "ok"]
     assert found[0].what == "no NVIDIA driver; --device cuda is refused"
     assert "2 × A, 1 × B" in found[3].what

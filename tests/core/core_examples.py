@@ -9,8 +9,9 @@ import numpy as np
 
 from clustermark.core.case import Case
 from clustermark.core.journal import Journal
+from clustermark.core.machine import Machine
 from clustermark.core.measurement import Measurement
-from clustermark.core.plan import Machine, Plan, make_plan
+from clustermark.core.plan import Plan, make_plan
 from clustermark.core.result import FabricProof, Result
 from clustermark.core.rundir import RunDirectory
 from clustermark.core.suite import parse_suite
@@ -50,7 +51,7 @@ GEMM = Workload(
 )
 WORKLOADS: Mapping[str, Workload] = {"allreduce": ALLREDUCE, "gemm": GEMM}
 MACHINE = Machine(
-    devices={"cpu": "", "cuda": "is not here; install a driver"},
+    devices={"cpu": "", "cuda": "is not here; install a driver", "rocm": ""},
     fabrics={"ompi-sm-cma": "", "ompi-tcp": "", "ompi-ib": "has no device here; use tcp"},
     fabric_aliases={"shm": "ompi-sm-cma", "tcp": "ompi-tcp", "ib": "ompi-ib"},
     transports={
@@ -162,7 +163,12 @@ def same_measurement(a: Measurement, b: Measurement) -> bool:
         and a.warmup_seconds.tobytes() == b.warmup_seconds.tobytes()
         and (a.steps_per_sample, a.clock, a.sync, a.floor, a.stopped_by)
         == (b.steps_per_sample, b.clock, b.sync, b.floor, b.stopped_by)
+        and _bytes(a.device_seconds) == _bytes(b.device_seconds)
     )
+
+
+def _bytes(array: np.ndarray | None) -> bytes | None:
+    return None if array is None else array.tobytes()
 
 
 def opened(path: Path, mode: str = "r") -> Any:

@@ -71,7 +71,15 @@ def test_a_whole_number_will_do_for_a_factor() -> None:
 
 
 REFUSED = {
-    "a workload without that device": (ALLREDUCE + 'device = "cuda"', "workload 'allreduce' has no cuda version"),
+    "a workload without that device": (ALLREDUCE + 'device = "rocm"', "workload 'allreduce' has no rocm version"),
+    "a device that is not here, of a workload without it": (
+        ALLREDUCE + 'device = "cuda"',
+        "device 'cuda' is not here; install a driver",
+    ),
+    "cold samples where no cache is flushed": (
+        "[sampling]\ncold = true\n" + GEMM,
+        "device 'cpu' has no flush of its caches",
+    ),
     "a workload without that precision": (GEMM + 'precision = "fp16"', "workload 'gemm' has no fp16 on cpu"),
     "a workload without that transport": (GEMM + 'transport = "local"', "workload 'gemm' has no local version"),
     "a device that is not here": (GEMM + 'device = "cuda"', "device 'cuda' is not here; install a driver"),

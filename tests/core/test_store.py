@@ -28,11 +28,13 @@ SECONDS = st.floats(0.0, 1e6) | st.sampled_from([float("nan"), float("inf"), 5e-
 
 @st.composite
 def launches(draw: st.DrawFn) -> list[Measurement]:
-    """One to three launches of one case over 1 … 4 ranks, each with its own number of samples."""
-    ranks = draw(st.integers(1, 4))
+    """One to three launches of one case over 1 … 4 ranks, some with device times; sample counts differ."""
+    ranks, timed = draw(st.integers(1, 4)), draw(st.booleans())
+    counts = draw(st.lists(st.integers(1, 30), min_size=1, max_size=3))
     return [
         Measurement(
-            seconds=draw(arrays(np.float64, (draw(st.integers(1, 30)), ranks), elements=SECONDS)),
+            seconds=draw(arrays(np.float64, (count, ranks), elements=SECONDS)),
+            device_seconds=draw(arrays(np.float64, (count, ranks), elements=SECONDS)) if timed else None,
             warmup_seconds=draw(arrays(np.float64, (draw(st.integers(0, 4)), ranks), elements=SECONDS)),
             steps_per_sample=draw(st.integers(1, 10**9)),
             clock="perf_counter",
@@ -40,7 +42,7 @@ def launches(draw: st.DrawFn) -> list[Measurement]:
             floor=draw(st.floats(0.0, 1.0)),
             stopped_by=draw(st.sampled_from(["interval", "time", "samples"])),
         )
-        for _ in range(draw(st.integers(1, 3)))
+        for count in counts
     ]
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from clustermark.core.case import Case
 from clustermark.core.journal import Journal
+from clustermark.core.machine import Machine
 from clustermark.core.measurement import Measurement
-from clustermark.core.plan import Machine, Plan, make_plan
+from clustermark.core.plan import Plan, make_plan
 from clustermark.core.result import FabricProof, Result
 from clustermark.core.rundir import RunDirectory
 from clustermark.core.suite import parse_suite

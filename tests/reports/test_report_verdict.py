@@ -131,6 +131,14 @@ def test_a_single_launch_is_a_warning():
     assert any("narrower" in text for text in warnings_of([make_run([make_row(case, seconds, launches=1, work=work)])]))
 
 
+def test_a_device_without_any_figure_is_called_unmeasured():
+    on_gpu = [skipped_row(make_case("gemm", ranks=1, device="cuda", seed=seed)) for seed in range(2)]
+    told = warnings_of([make_run([*sample_rows(), *on_gpu])])
+    assert "device 'cuda' is unmeasured: 2 cases, none with a figure" in told
+    measured = make_row(make_case("gemm", ranks=1, device="cuda"), 1e-3, work={"rate": Amount(2e6, "flop")})
+    assert not any("unmeasured" in text for text in warnings_of([make_run([*sample_rows(), *on_gpu, measured])]))
+
+
 def test_a_rate_above_its_ceiling_is_a_warning():
     gemm = make_row(make_case("gemm", ranks=1), 1e-3, work={"rate": Amount(2e6, "flop")}, ceiling="peak.rate")
     peak = make_row(make_case("peak", ranks=1), 1e-3, work={"rate": Amount(1e6, "flop")})

@@ -1,0 +1,140 @@
+"""What `clustermark doctor` lets a child process try with GPUs; see runners/probe.py, which runs these."""
+
+import ctypes
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+# Below and above the size at which MPI libraries change their protocol.
+EXCHANGES = (2, 1 << 20)
+
+
+def gpu() -> dict[str, Any]:
+    """NVIDIA GPUs through the driver's own library, and what is missing for the device 'cuda'; imports no CuPy."""
+    from clustermark.devices.cuda_driver import driver, missing, numa_node
+
+    found = driver()
+    if not found.installed:
+        return {"driver": False}
+    if found.error:
+        return {"driver": True, "error": found.error}
+    return {
+        "driver": True,
+        "cuda": ".".join(map(str, found.cuda)),
+        "names": [gpu.name for gpu in found.gpus],
+        "missing": missing(),
+        "gpus": [
+            {
+                "capability": ".".join(map(str, gpu.capability)),
+                "memory_gib": round(gpu.memory / 2**30, 1),
+                "pci": gpu.pci,
+                "numa_node": numa_node(gpu.pci),
+            }
+            for gpu in found.gpus
+        ],
+    }
+
+
+def gpu_health() -> dict[str, Any]:
+    """NVML's facts, state and error counters of every GPU that is shown; {"missing": …} where NVML does not work."""
+    from clustermark.devices.cuda_driver import driver
+    from clustermark.devices.health import Health
+
+    rows = []
+    for gpu in driver().gpus:
+        health = Health(gpu.uuid, gpu.pci)
+        if health.missing:
+            return {"missing": health.missing}
+        rows.append({"facts": health.facts(), "state": health.state(), "counters": health.counters()})
+    return {"missing": "", "gpus": rows}
+
+
+def _told(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What `work` finds, or {"error": …} in one sentence."""
+    from clustermark.devices.cuda_errors import explain
+
+    try:
+        return work()
+    except Exception as error:
+        return {"error": explain(error) or f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"}
+
+
+def gpu_work() -> dict[str, Any]:
+    """Whether the first GPU takes an array, computes with it and gives the right one back."""
+
+    def work() -> dict[str, Any]:
+        import numpy as np
+
+        from clustermark.devices import DEVICES
+
+        device: Any = DEVICES["cuda"].open(0)
+        values = np.arange(1000.0)
+        array = device.from_host(values)
+        array += 1
+        right = bool((device.to_host(array) == values + 1).all())
+        return {"right": right, "facts": device.facts()}
+
+    return _told(work)
+
+
+def nccl() -> dict[str, Any]:
+    """The NCCL that CuPy loads."""
+
+    def work() -> dict[str, Any]:
+        from importlib import import_module
+
+        module: Any = import_module("cupy.cuda.nccl")
+        if not getattr(module, "available", False):
+            return {"error": "CuPy cannot load libnccl.so.2"}
+        number = int(module.get_version())
+        return {"version": f"{number // 10000}.{number % 10000 // 100}.{number % 100}"}
+
+    return _told(work)
+
+
+def cuda_mpi() -> None:
+    """Under mpirun: what the library says about GPUs, then an exchange of device memory, which may kill the ranks.
+
+    Two lines from rank 0: {"asked": true | false | null} before the exchange, {"right": …} behind it.
+    """
+    from clustermark.devices import DEVICES
+    from clustermark.runners.launch_world import start_mpi
+    from clustermark.runners.launcher import local_rank
+
+    device: Any = DEVICES["cuda"].open(local_rank(os.environ))  # before MPI_Init, as the workers do
+    mpi = start_mpi("self", 2)
+    comm = mpi.COMM_WORLD
+    _say(comm.rank, {"asked": _says_cuda_aware()})
+    right = all(exchange_right(device, comm, mpi, size) for size in EXCHANGES)
+    everywhere = all(comm.allgather(right))
+    _say(comm.rank, {"right": everywhere})
+    mpi.Finalize()
+
+
+def exchange_right(device: Any, comm: Any, mpi: Any, size: int) -> bool:
+    """Whether `size` float32 numbers sent from device memory to device memory of the other of two ranks arrive."""
+    import numpy as np
+
+    other = 1 - comm.rank
+    send = device.from_host(np.arange(size, dtype=np.float32) + 1 + comm.rank)
+    receive = device.empty((size,), "float32")
+    device.synchronize()  # MPI knows nothing of streams
+    comm.Sendrecv([send, mpi.FLOAT], other, 0, [receive, mpi.FLOAT], other, 0)
+    return bool((device.to_host(receive) == np.arange(size, dtype=np.float32) + 1 + other).all())
+
+
+def _says_cuda_aware() -> bool | None:
+    """MPIX_Query_cuda_support of the library that is loaded, None where it has no such function."""
+    from clustermark.runners.surroundings import loaded_library
+
+    path = loaded_library("libmpi")
+    try:
+        return bool(ctypes.CDLL(path or None).MPIX_Query_cuda_support())
+    except (OSError, AttributeError):
+        return None
+
+
+def _say(rank: int, answer: dict[str, Any]) -> None:
+    if rank == 0:
+        os.write(1, (json.dumps(answer) + "\n").encode())
