@@ -27,7 +27,7 @@ class Budget:
     fp64 : kind → most float64 instructions there, `because`; none where a kind is not listed
     least : instruction of the machine code → how many there are at least ("LDG.E.128": 2)
     threads : of a block
-    few : why fewer than half of the warps that a multiprocessor has may be at work in float64
+    few : why fewer than half of the warps that a multiprocessor has may be at work
     """
 
     registers: int
@@ -79,10 +79,9 @@ def unreasoned(budgets: Mapping[str, Budget]) -> list[str]:
     """One sentence for each budget that asks for something unusual without a reason, or gives one for nothing."""
     found = []
     for name, budget in budgets.items():
-        if budget.float32 and occupancy(budget.float32, budget.threads) < LEAST_OCCUPANCY:
-            found.append(f"{name}: fewer than half of the warps are at work in float32; use fewer registers")
-        if occupancy(budget.registers, budget.threads) < LEAST_OCCUPANCY and not budget.few:
-            found.append(f"{name}: fewer than half of the warps are at work in float64; say why (few=…)")
+        most = max(budget.registers, budget.float32)
+        if occupancy(most, budget.threads) < LEAST_OCCUPANCY and not budget.few:
+            found.append(f"{name}: fewer than half of the warps are at work; say why (few=…)")
         if bool(budget.fp64) != bool(budget.because):
             found.append(f"{name}: float64 instructions beside float32 and a reason for them come together (because=…)")
     return found

@@ -125,4 +125,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for sentence in LADDER.sentences():
         terminalreporter.write_line(sentence)
     skipped = len(terminalreporter.stats.get("skipped", []))
-    terminalreporter.write_line(f"ladder: {skipped} tests skipped, of all")
+    terminalreporter.write_line(f"{skipped} tests skipped")

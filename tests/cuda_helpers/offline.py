@@ -49,19 +49,6 @@ class Audit:
         """How many instructions have a name, whatever is added to it behind a point."""
         return sum(n for opcode, n in self.opcodes.items() if f"{opcode}.".startswith(f"{name}."))
 
-    def complaints(self, registers: int, fp64_allowed: bool) -> list[str]:
-        """One sentence for each budget that is broken."""
-        found = []
-        if self.registers > registers:
-            found.append(f"uses {self.registers} registers, more than {registers}")
-        if self.spilled:
-            found.append(f"spills {self.spilled} bytes of registers")
-        if self.local:
-            found.append(f"keeps {self.local} bytes in local memory")
-        if self.fp64 and not fp64_allowed:
-            found.append(f"has {self.fp64} float64 instructions")
-        return found
-
 
 @dataclass(frozen=True)
 class Launch:
