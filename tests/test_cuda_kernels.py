@@ -203,11 +203,10 @@ def test_names_of_kernels_are_read_out_of_ptx() -> None:
 
 def test_cases_that_notice_nothing_are_found() -> None:
     """A comparison with a bound that lets everything pass, and cases that do not reach the code."""
-    from benchmark_ladders import REALS, stream_cases
-
+    ladders = imported("benchmark_ladders", TESTS / "benchmarks" / "benchmark_ladders.py")
     file = "benchmarks/kernels/stream.cu"
     blind = c_kernel(
-        *(file, "stream_add", REALS, Budget(24), stream_cases("add", "C")),
+        *(file, "stream_add", ladders.REALS, Budget(24), ladders.stream_cases("add", "C")),
         bounds={"float32": float("inf"), "float64": float("inf")},
     )
     planted, missed = unnoticed_faults(blind, "float32")

@@ -7,20 +7,22 @@ Writes a table, and every survivor with its line. Takes some minutes; `make test
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
-from benchmark_ladders import HALO_KERNELS, PEAK_KERNELS, REDUCTION_KERNELS, STREAM_KERNELS
 
 from ptx.examples import NAMES, Example, c_example, numba_example
 from ptx.mutants import Verdict, budgets_of, judge, mutants_of
 
 REALS = ("float32", "float64")
-BENCHMARKS = (*STREAM_KERNELS, *REDUCTION_KERNELS, *PEAK_KERNELS, *HALO_KERNELS)
+LADDERS: Any = importlib.import_module("benchmark_ladders")
+BENCHMARKS = (*LADDERS.STREAM_KERNELS, *LADDERS.REDUCTION_KERNELS, *LADDERS.PEAK_KERNELS, *LADDERS.HALO_KERNELS)
 # Chains are 128 times the same instruction: some of them stand for all.
 UNROLLED_EVERY = 16
 
