@@ -121,8 +121,6 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The counts, and how many tests were skipped."""
+    """The counts; tests that were skipped are counted beside them (conftest.py)."""
     for sentence in LADDER.sentences():
         terminalreporter.write_line(sentence)
-    skipped = len(terminalreporter.stats.get("skipped", []))
-    terminalreporter.write_line(f"{skipped} tests skipped")
