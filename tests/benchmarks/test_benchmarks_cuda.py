@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,7 @@ pytest.importorskip("cuda.bindings.nvrtc", reason="cuda-bindings and NVRTC are n
 
 from fake_gpu.gpu import FakeGpu
 from fake_gpu.numba_kernels import numba_kernels
+from fake_gpu.signatures import differences
 
 from clustermark.benchmarks import BENCHMARKS
 from clustermark.benchmarks.kernels import gemm_host_cuda, peak_host_cuda, stream_cuda, stream_host_cuda
@@ -76,6 +80,25 @@ def test_a_step_of_a_sum_is_two_launches_in_order(gpu: FakeGpu) -> None:
     del gpu.calls[:]
     trial.step()
     assert gpu.names() == ["kernel:stream_dot", "kernel:stream_dot_end"]
+
+
+def real_gemm_ex() -> Any:
+    """Something with the docstring of CuPy's gemmEx, read out of its file: importing it wants cuBLAS."""
+    backends = importlib.util.find_spec("cupy_backends")
+    if backends is None or not backends.submodule_search_locations:
+        pytest.skip("CuPy is not installed: make test CUDA=1")
+    (file,) = (Path(backends.submodule_search_locations[0]) / "cuda" / "libs").glob("cublas.*.so")
+    found = re.search(rb"\bgemmEx\(intptr_t handle[^)]*\)", file.read_bytes())
+    assert found
+    return type("Documented", (), {"__doc__": found[0].decode()})()
+
+
+def test_the_product_of_the_fake_has_the_parameters_of_cupys() -> None:
+    real = real_gemm_ex()
+    with FakeGpu().installed() as installed:
+        fake = installed.modules["cupy.cuda.cublas"].gemmEx
+    assert differences("gemmEx", fake, real) == []
+    assert len(differences("gemmEx", lambda handle, m, n: None, real)) > 3
 
 
 def test_fp32_passed_off_as_tf32_is_found(gpu: FakeGpu, monkeypatch: pytest.MonkeyPatch) -> None:
