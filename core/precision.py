@@ -13,8 +13,9 @@ class Precision:
     storage : NumPy dtype name of the arrays, or the nearest dtype that holds the bits
     compute : format of the products
     accumulate : format of the sums
-    unit_roundoff : u = 2**-p of `storage` (Higham, Accuracy and Stability of Numerical Algorithms, 2.1)
+    unit_roundoff : u = 2**-p of `storage` (Higham, Accuracy and Stability of Numerical Algorithms, 2.1); 0: exact
     accumulate_roundoff : u of `accumulate`
+    input_roundoff : u of what a product does to its inputs, 0 where it takes them as they are stored
     """
 
     name: str
@@ -23,6 +24,7 @@ class Precision:
     accumulate: str
     unit_roundoff: float
     accumulate_roundoff: float
+    input_roundoff: float = 0.0
 
 
 PRECISIONS: dict[str, Precision] = {
@@ -31,4 +33,7 @@ PRECISIONS: dict[str, Precision] = {
     "fp16": Precision("fp16", "float16", "fp16", "fp32", 2.0**-11, 2.0**-24),
     "bf16": Precision("bf16", "uint16", "bf16", "fp32", 2.0**-8, 2.0**-24),
     "mixed": Precision("mixed", "float64", "fp32", "fp64", 2.0**-24, 2.0**-53),
+    # Tensor cores may cut the last 13 of fp32's bits off instead of rounding to 10: an error of 2**-10.
+    "tf32": Precision("tf32", "float32", "tf32", "fp32", 2.0**-24, 2.0**-24, 2.0**-10),
+    "int8": Precision("int8", "int8", "int8", "int32", 0.0, 0.0),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -86,6 +86,22 @@ class Trial:
     reset: Callable[[], object] | None = None
     counters: dict[str, float] = field(default_factory=dict)
     cold: bool = False
+
+
+def refuse_pair(case: Case, precisions: Mapping[str, tuple[str, ...]]) -> str:
+    """ "" or the end of a sentence where a workload has no such precision on the device of a case.
+
+    Parameters
+    ----------
+    precisions : device → what the workload has there
+    """
+    known = precisions.get(case.device, ())
+    return "" if case.precision in known else f"has no {case.precision} on {case.device}; use {', '.join(known)}"
+
+
+def all_precisions(precisions: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """What a workload has on any device, each once, in order."""
+    return tuple(dict.fromkeys(name for names in precisions.values() for name in names))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import overload
 
-from clustermark.devices.simd_memory import call, load, store, store_first
+from clustermark.devices.simd_memory import call, load, memory_fence, store, store_first, store_nontemporal
 from clustermark.devices.simd_types import (
     ELEMENTS,
     Mask,
@@ -47,6 +47,7 @@ __all__ = [
     "load",
     "magnitude",
     "mask_of",
+    "memory_fence",
     "multiply_add",
     "native_width",
     "ordered",
@@ -55,6 +56,7 @@ __all__ = [
     "square_root",
     "store",
     "store_first",
+    "store_nontemporal",
     "total",
     "zeros_like",
 ]

@@ -48,6 +48,35 @@ def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
 
 
 @operation
+def store_nontemporal(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
+    """array[index : index + lanes] = vector past the caches (LLVM !nontemporal); its address is a multiple of its size.
+
+    Such stores are ordered by no other: `memory_fence` before another thread reads.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        position = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        pointer = _element_pointer(context, builder, array, arguments[0], position, vector_type(vector))
+        size = vector.count * array.dtype.bitwidth // 8
+        instruction = builder.store(arguments[2], pointer, align=size)
+        instruction.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
+        return context.get_dummy_value()
+
+    return types.void(array, index, vector), generate
+
+
+@operation
+def memory_fence(typing_context: Any) -> Any:
+    """Every store before it is seen by every thread before any that follows."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@operation
 def store_first(typing_context: Any, array: Any, index: Any, vector: Any, count: Any) -> Any:
     """array[index : index + count] = the first lanes, all where count is larger; no bounds are checked."""
 

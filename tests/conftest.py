@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from running import Run
 
+pytest_plugins = ("cuda_helpers.counts",)
 TESTS = Path(__file__).resolve().parent
 PLUGINS = TESTS / "plugins"
 

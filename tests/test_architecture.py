@@ -21,7 +21,10 @@ HEAVY = frozenset({"mpi4py", "cupy", "numba"})
 LONGEST = 300
 
 # Folders of rooms of workloads that are none, each with its reason.
-NO_WORKLOADS = {"apps/console": "what the programs of all applications share"}
+NO_WORKLOADS = {
+    "apps/console": "what the programs of all applications share",
+    "benchmarks/kernels": "what the benchmarks time",
+}
 
 # Runs on the compute node, inside mpirun: the only module of runners that may import what ranks need.
 WORKER_SIDE = ("runners/worker.py", "runners/measure.py")

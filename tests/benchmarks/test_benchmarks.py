@@ -19,7 +19,14 @@ from clustermark.core.workload import ParamValue, Trial, Workload
 from clustermark.devices.cpu import CpuDevice
 from clustermark.transports.local import LocalTransport
 
-SMALL: dict[str, dict[str, ParamValue]] = {"gemm": {"n": 65}, "peak": {"iterations": 1000}, "allreduce": {"bytes": 800}}
+SMALL: dict[str, dict[str, ParamValue]] = {
+    "gemm": {"n": 65},
+    "peak": {"iterations": 1000},
+    "allreduce": {"bytes": 800},
+    "membw": {"bytes": 128 * 1001},
+    "reduction": {"bytes": 128 * 1001},
+    "halo": {"n": 7},
+}
 
 
 def case_of(workload: Workload, precision: str = "fp64", **params: ParamValue) -> Case:

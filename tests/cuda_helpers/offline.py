@@ -11,15 +11,17 @@ import re
 import subprocess
 import sys
 import sysconfig
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 from unittest import mock
 
 import numpy as np
+from cuda_helpers.counts import LADDER
 
 Capability = tuple[int, int]
 PROGRAMS = Path(sysconfig.get_paths()["purelib"]) / "nvidia" / "cu13" / "bin"
@@ -27,30 +29,25 @@ PROGRAMS = Path(sysconfig.get_paths()["purelib"]) / "nvidia" / "cu13" / "bin"
 # SASS that works on float64: arithmetic, and conversions from and to it.
 _FP64 = re.compile(r"(D(ADD|MUL|FMA|SETP|MNMX|MMA)\b|MUFU\.\w*64H|(F2F|F2I|I2F|FRND)\.(\w+\.)*F64)")
 _INSTRUCTION = re.compile(r"/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]*)")
+# A variable of a PTX file.
+_VARIABLE = re.compile(r"^[ \t]*\.(?:global|const|shared)\b[^=\[;]*?(\w+)\s*[=\[;]", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What the machine code of a kernel needs: registers per thread, bytes, instructions."""
+    """What the machine code of a kernel needs: registers per thread, bytes, instructions, how often which stands."""
 
     registers: int
     spilled: int
     local: int
     fp64: int
     instructions: int
+    shared: int = 0
+    opcodes: Mapping[str, int] = field(default_factory=dict)
 
-    def complaints(self, registers: int, fp64_allowed: bool) -> list[str]:
-        """One sentence for each budget that is broken."""
-        found = []
-        if self.registers > registers:
-            found.append(f"uses {self.registers} registers, more than {registers}")
-        if self.spilled:
-            found.append(f"spills {self.spilled} bytes of registers")
-        if self.local:
-            found.append(f"keeps {self.local} bytes in local memory")
-        if self.fp64 and not fp64_allowed:
-            found.append(f"has {self.fp64} float64 instructions")
-        return found
+    def number(self, name: str) -> int:
+        """How many instructions have a name, whatever is added to it behind a point."""
+        return sum(n for opcode, n in self.opcodes.items() if f"{opcode}.".startswith(f"{name}."))
 
 
 @dataclass(frozen=True)
@@ -180,14 +177,19 @@ def _run(program: str, *arguments: object) -> str:
     return done.stdout + done.stderr
 
 
+def entries_of(text: str) -> list[str]:
+    """Names of the kernels of a PTX file."""
+    return re.findall(r"\.visible \.entry (\w+)\(", text)
+
+
 def joined(sources: Mapping[str, str]) -> str:
-    """Many kernels as one PTX file: one start of the tools instead of hundreds; number k is called `kernel_k`."""
+    """Many PTX files as one, for one start of the tools; kernel `name` of file number k is called `name_of_k`."""
     header, common, bodies = "", dict[str, None](), []
     for number, source in enumerate(sources.values()):
-        entry = re.search(r"\.visible \.entry (\w+)\(", source)
-        assert entry, source[:2000]
-        source = re.sub(rf"\b{entry[1]}\b", f"kernel_{number}", source)
-        source = re.sub(r"\b(_cudapy_smem\w*)", rf"\1_of_{number}", source)
+        for entry in entries_of(source):
+            source = re.sub(rf"\b{entry}\b", f"{entry}_of_{number}", source)
+        for variable in set(_VARIABLE.findall(source)):
+            source = re.sub(rf"\b{variable}\b", f"{variable}_of_{number}", source)
         head, body = source.split(".address_size 64", 1)
         header = f"{head}.address_size 64\n"
         lines = body.splitlines()
@@ -197,18 +199,35 @@ def joined(sources: Mapping[str, str]) -> str:
 
 
 def audit(sources: Mapping[str, str], capability: Capability, folder: Path) -> dict[str, Audit]:
+    """Audits of many PTX files of one kernel each, by the names that they are given."""
+    return {name: found for (name, _), found in audit_entries(sources, capability, folder).items()}
+
+
+def audit_entries(sources: Mapping[str, str], capability: Capability, folder: Path) -> dict[tuple[str, str], Audit]:
+    """(name of a PTX file, kernel in it) → audit; one start of the tools, which takes most of their time, for all."""
+    found = assembled(joined(sources), capability, folder)
+    audits = {}
+    for number, (name, source) in enumerate(sources.items()):
+        for entry in entries_of(source):
+            audits[name, entry] = found[f"{entry}_of_{number}"]
+            LADDER.audit(entry, capability)
+    return audits
+
+
+def assembled(text: str, capability: Capability, folder: Path) -> dict[str, Audit]:
     """Assemble PTX as a user's driver would, and read what the assembler and the machine code say of each kernel."""
     source, binary = folder / "kernels.ptx", folder / "kernels.cubin"
-    source.write_text(joined(sources), encoding="utf-8")
+    source.write_text(text, encoding="utf-8")
     report = _run("ptxas", "-v", f"-arch=sm_{capability[0]}{capability[1]}", source, "-o", binary)
-    needs = dict(re.findall(r"Function properties for (kernel_\d+)\n(.*\n.*)\n", report))
-    code = dict(re.findall(r"-+ \.text\.(kernel_\d+) +-+\n(.*?)(?=\n//-|\Z)", _run("nvdisasm", "-c", binary), re.S))
-    return {name: _audit(needs[f"kernel_{k}"], code[f"kernel_{k}"]) for k, name in enumerate(sources)}
+    needs = dict(re.findall(r"Function properties for (\w+)\n(.*\n.*)\n", report))
+    code = dict(re.findall(r"-+ \.text\.(\w+) +-+\n(.*?)(?=\n//-|\Z)", _run("nvdisasm", "-c", binary), re.S))
+    return {name: _audit(needs[name], code[name]) for name in code}
 
 
 def _audit(needs: str, code: str) -> Audit:
     frame = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", needs)
     used = re.search(r"Used (\d+) registers", needs)
+    shared = re.search(r"(\d+) bytes smem", needs)
     instructions = _INSTRUCTION.findall(code)
     assert frame and used and instructions, needs
     return Audit(
@@ -217,4 +236,6 @@ def _audit(needs: str, code: str) -> Audit:
         local=int(frame[1]),
         fp64=sum(bool(_FP64.match(instruction)) for instruction in instructions),
         instructions=len(instructions),
+        shared=int(shared[1]) if shared else 0,
+        opcodes=Counter(instructions),
     )

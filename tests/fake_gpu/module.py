@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fake_gpu.arrays import FakeArray, MemoryPointer
+from fake_gpu.cublas import make_cublas, make_device
 from fake_gpu.errors import CUDARuntimeError, OutOfMemoryError
 from fake_gpu.kernels import RawKernel, RawModule
 from fake_gpu.memory import BaseMemory, GpuFaultError, PinnedMemoryPointer, pinned_pointer
@@ -36,6 +37,7 @@ def make_modules(gpu: FakeGpu) -> dict[str, Any]:
     _fill_cuda(gpu, cuda)
     cuda.runtime, cuda.memory = runtime, memory  # type: ignore[attr-defined]
     memory.OutOfMemoryError, memory.MemoryPointer = OutOfMemoryError, MemoryPointer  # type: ignore[attr-defined]
+    cuda.cublas, cuda.device = make_cublas(gpu), make_device(gpu)  # type: ignore[attr-defined]
     cupy.cuda, cupy.linalg, cupy.__version__ = cuda, linalg, "14.2.0"  # type: ignore[attr-defined]
 
     def empty_pinned(shape: Any, dtype: Any = float, order: str = "C") -> np.ndarray:
@@ -51,6 +53,8 @@ def make_modules(gpu: FakeGpu) -> dict[str, Any]:
         "cupy": cupy,
         "cupy.cuda": cuda,
         "cupy.cuda.runtime": runtime,
+        "cupy.cuda.cublas": cuda.cublas,
+        "cupy.cuda.device": cuda.device,
         "cupy.cuda.memory": memory,
         "cupy.linalg": linalg,
         "cupyx": cupyx,

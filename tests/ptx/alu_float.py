@@ -1,4 +1,4 @@
-"""Builders of floating-point instructions: f16, f16x2, f32, f64."""
+"""Builders of floating-point instructions: f16, f16x2, bf16x2, f32, f64."""
 
 from __future__ import annotations
 
@@ -6,22 +6,30 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ptx import exact
+from ptx import bfloat, exact
 from ptx.approximate import FLOAT32, FLOAT64, approximate, gross
-from ptx.formats import FORMATS, Format
+from ptx.formats import FORMATS, PACKED, Format
 from ptx.operation import Builder, Operation, Shape, alike
 
 Function = Callable[..., np.ndarray]
 _ROUNDED = ("rn", "rz", "rm", "rp", "ftz", "sat")
 
 
-def _pairs(function: Function) -> Function:
-    """A function of float16 arrays, applied to both halves of f16x2."""
+# Of the bits of bfloat16.
+_BFLOAT: dict[str, Function] = {
+    "add": bfloat.add,
+    "sub": bfloat.subtract,
+    "mul": bfloat.multiply,
+    "fma": bfloat.fma,
+}
+
+
+def _pairs(function: Function, values: type) -> Function:
+    """A function of 16-bit arrays, applied to both halves of f16x2 or bf16x2."""
 
     def both(*arrays: np.ndarray) -> np.ndarray:
         halves = [
-            function(*((array >> np.uint32(by)).astype(np.uint16).view(np.float16) for array in arrays))
-            for by in (0, 16)
+            function(*((array >> np.uint32(by)).astype(np.uint16).view(values) for array in arrays)) for by in (0, 16)
         ]
         low, high = (np.ascontiguousarray(half).view(np.uint16).astype(np.uint32) for half in halves)
         return low | high << np.uint32(16)
@@ -31,12 +39,17 @@ def _pairs(function: Function) -> Function:
 
 def _float(shape: Shape, number: int, function: Function, *, allowed: tuple[str, ...]) -> Operation:
     """An operation on floats, packed or not, with .ftz and .sat."""
-    form = shape.kinds("f", "f16x2")
+    form = shape.kinds("f", *PACKED)
     shape.allow(*allowed)
+    if form.name in PACKED and shape.has("sat"):
+        raise shape.unsupported(f"the interpreter does not know .sat for {form.name}")
+    if form.name == "bf16x2":
+        opcode = shape.instruction.opcode
+        if opcode not in _BFLOAT or shape.rest not in ((), ("rn",)):
+            raise shape.unsupported("the interpreter knows add, sub, mul and fma, to nearest, for bf16x2")
+        return alike(shape, number, _pairs(_BFLOAT[opcode], np.uint16))
     if form.name == "f16x2":
-        if shape.has("sat"):
-            raise shape.unsupported("the interpreter does not know .sat for f16x2")
-        return alike(shape, number, _pairs(function))
+        return alike(shape, number, _pairs(function, np.float16))
     return alike(shape, number, shape.flushing(function))
 
 

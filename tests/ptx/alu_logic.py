@@ -9,7 +9,7 @@ import numpy as np
 from ptx import alu_float, alu_integer
 from ptx.conversions import TO_INTEGRAL, convert
 from ptx.exact import flushed
-from ptx.formats import FORMATS, Format
+from ptx.formats import FORMATS, PACKED, Format
 from ptx.operation import Builder, Operation, Shape, alike
 from ptx.syntax import Group
 
@@ -120,7 +120,7 @@ def select_by_sign(shape: Shape) -> Operation:
 def conversion(shape: Shape) -> Operation:
     """cvt."""
     shape.allow("rn", "rz", "rm", "rp", "ftz", "sat", *TO_INTEGRAL)
-    if len(shape.forms) != 2 or "f16x2" in (form.name for form in shape.forms):
+    if len(shape.forms) != 2 or any(form.name in PACKED for form in shape.forms):
         raise shape.unsupported("the interpreter converts one number at a time")
     target, source = shape.forms
     rest = shape.rest
@@ -138,7 +138,7 @@ def copy(shape: Shape) -> Operation:
 def _by_kind(opcode: str) -> Builder:
     def build(shape: Shape) -> Operation:
         form = shape.form
-        table = alu_float.BUILDERS if form.kind == "f" or form.name == "f16x2" else alu_integer.BUILDERS
+        table = alu_float.BUILDERS if form.kind == "f" or form.name in PACKED else alu_integer.BUILDERS
         builder = table.get(opcode)
         if builder is None:
             raise shape.unsupported(f"the interpreter does not know it for .{form.name}")

@@ -9,6 +9,9 @@ import numpy as np
 
 UNSIGNED = {8: np.dtype(np.uint8), 16: np.dtype(np.uint16), 32: np.dtype(np.uint32), 64: np.dtype(np.uint64)}
 
+# Two floats side by side, in 32 bits.
+PACKED = ("f16x2", "bf16x2")
+
 
 @dataclass(frozen=True)
 class Format:
@@ -54,7 +57,7 @@ FORMATS: dict[str, Format] = dict(
         *(_format(f"u{n}", "u", n, UNSIGNED[n].type) for n in UNSIGNED),
         *(_format(f"s{8 * size}", "s", 8 * size, np.dtype(f"i{size}").type) for size in (1, 2, 4, 8)),
         _format("f16", "f", 16, np.float16),
-        _format("f16x2", "b", 32, np.uint32),
+        *(_format(name, "b", 32, np.uint32) for name in PACKED),
         _format("f32", "f", 32, np.float32),
         _format("f64", "f", 64, np.float64),
     ]

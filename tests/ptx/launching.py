@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from cuda_helpers.counts import LADDER
 
-from ptx.faults import LaunchError
+from ptx.faults import FaultError, LaunchError
 from ptx.formats import Format, bits_of
 from ptx.linker import load_program
 from ptx.machine import Machine
@@ -165,7 +166,11 @@ def run_kernel(
         _own_memory(wave, program, options.dynamic_shared)
         wave.parameters |= parameters
         machine = Machine(program, wave, grid3, block3, options.budget)
-        machine.run()
+        try:
+            machine.run()
+        except FaultError:
+            LADDER.caught_a_fault()
+            raise
         report.executed |= machine.executed
         report.instructions += machine.instructions
         report.issued += machine.issued
@@ -174,6 +179,7 @@ def run_kernel(
         if buffer.array.flags.writeable:
             bytes_of(buffer.array)[:] = data[start : start + buffer.array.nbytes]
         buffer.written[:] = state[start : start + buffer.array.nbytes] == WRITTEN
+    LADDER.ran(program.kernel.name)
     return report
 
 

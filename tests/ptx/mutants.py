@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from cuda_helpers.counts import LADDER
+
 from ptx.examples import Example
 from ptx.faults import PtxError
 from ptx.launching import run_kernel
@@ -136,6 +138,25 @@ def mutants_of(text: str, kernel: str | None = None, first: int = 0, every: int 
     return [mutant for mutant in found[first::every] if _is_ptx(mutant.text, kernel)]
 
 
+# What is planted in every kernel; a kernel without shared memory has no barrier.
+PLANTED = ("store left out", "address moved", "predicate flipped", "barrier left out")
+
+
+def planted_faults(text: str, kernel: str | None = None) -> list[Mutant]:
+    """One mutant of each kind of PLANTED that a kernel has a line for: the last, which most threads come to."""
+    lines = text.splitlines()
+    ours = {step.instruction.line for step in load_program(text, kernel).steps}
+    found: dict[str, Mutant] = {}
+    for number in sorted(ours):
+        line = lines[number - 1]
+        stripped = line.strip()
+        for kind, changed in _changes(line) if stripped.endswith(";") else ():
+            if kind in PLANTED and changed != line:
+                whole = "\n".join([*lines[: number - 1], changed, *lines[number:]])
+                found[kind] = Mutant(kind, number, stripped, changed.strip(), whole)
+    return list(found.values())
+
+
 def _is_ptx(text: str, kernel: str | None) -> bool:
     """Whether a change left PTX: what no compiler would take is no mutant."""
     try:
@@ -146,22 +167,31 @@ def _is_ptx(text: str, kernel: str | None) -> bool:
 
 
 def judge(example: Example, mutant: Mutant, kernel: str | None = None, budgets: tuple[int, ...] = ()) -> Verdict:
-    """Run a mutant through the cases of its example.
+    """Run a mutant through the cases of its example, and count whether it is noticed; parameters as of `killer`."""
+    with LADDER.judgement():
+        verdict = Verdict(mutant, killer(example, mutant.text, kernel, budgets))
+    LADDER.judged(bool(verdict.killed_by))
+    return verdict
+
+
+def killer(example: Example, text: str, kernel: str | None = None, budgets: tuple[int, ...] = ()) -> str:
+    """Who notices that a text is not that of the example: the name of a fault, "result", or nobody ("").
 
     Parameters
     ----------
-    budgets : steps that each case may take; a mutant that takes more runs endlessly
+    text : PTX, one instruction of which has been changed
+    budgets : steps that each case may take; what takes more runs endlessly
     """
     for number, case in enumerate(example.cases):
         arguments = case.fresh()
         options = replace(example.options, budget=budgets[number]) if budgets else example.options
         try:
-            run_kernel(mutant.text, case.grid, case.block, arguments, options, kernel)
+            run_kernel(text, case.grid, case.block, arguments, options, kernel)
         except PtxError as error:
-            return Verdict(mutant, type(error).__name__)
+            return type(error).__name__
         if not example.error(case, arguments) <= example.bound:
-            return Verdict(mutant, "result")
-    return Verdict(mutant, "")
+            return "result"
+    return ""
 
 
 def budgets_of(example: Example, kernel: str | None = None) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ptx.exact import MODES, flushed
 from ptx.faults import UnsupportedInstructionError
-from ptx.formats import FORMATS, Format
+from ptx.formats import FORMATS, PACKED, Format
 from ptx.syntax import Instruction
 
 
@@ -68,7 +68,7 @@ class Shape:
     def kinds(self, *allowed: str) -> Format:
         """The type, refused where its kind is not allowed: "i" any integer, "f", "p", or names of types."""
         form = self.form
-        kind = "i" if form.kind in "bus" and form.name != "f16x2" else form.kind
+        kind = "i" if form.kind in "bus" and form.name not in PACKED else form.kind
         if kind not in allowed and form.name not in allowed:
             raise self.unsupported(f"the interpreter does not know it for .{form.name}")
         return form

@@ -21,13 +21,17 @@ sys.path.append(str(Path(__file__).parents[1] / "apps" / "md"))
 pytest.importorskip("numba.cuda.dispatcher", reason="numba-cuda is not installed: make test CUDA=1")
 pytest.importorskip("md_cuda_simulated", reason="apps/md has no CUDA kernels here (*_cuda.py)")
 
-from cuda_helpers.offline import kernels_in
+from cuda_helpers.counts import LADDER
+from cuda_helpers.offline import Launch, compile_offline, kernels_in
 
-from ptx.device import InterpretedDevice
-from ptx.faults import SharedRaceError
+from clustermark.apps.md import integrate_cpu
+from ptx.device import InterpretedDevice, to_device
+from ptx.faults import PtxError, SharedRaceError
 from ptx.launching import Options
 from ptx.linker import load_program
+from ptx.mutants import planted_faults
 
+integrate_cuda: Any = importlib.import_module("clustermark.apps.md.integrate_cuda")
 pytestmark = pytest.mark.timeout(900)
 simulated: Any = importlib.import_module("md_cuda_simulated")
 DEVICE = InterpretedDevice((9, 0), Options(budget=200_000))
@@ -108,8 +112,6 @@ if EVERYTHING:
 
 
 def test_a_barrier_left_out_of_a_sum_is_found(on_the_interpreter: InterpretedDevice) -> None:
-    from cuda_helpers.offline import Launch, compile_offline
-
     velocity_cuda = importlib.import_module("clustermark.apps.md.velocity_cuda")
     kernel = velocity_cuda.sum_of_squares
     arguments = (np.zeros(3 * 128), np.zeros(128, np.int32), np.ones(1), 128, (0,) * 8, np.zeros((1, 1)))
@@ -120,6 +122,70 @@ def test_a_barrier_left_out_of_a_sum_is_found(on_the_interpreter: InterpretedDev
         kernel[1, 128](*arguments)
     on_the_interpreter.programs[kernel.py_func, types] = load_program(text)
     kernel[1, 128](*arguments)
+
+
+def test_values_by_type_are_spread_over_slots() -> None:
+    generator = np.random.default_rng(4)
+    ids, types = generator.integers(-1, 3, 131), generator.integers(0, 3, 131).astype(np.int32)
+    by_type, expected = generator.random(3), np.zeros(131)
+    integrate_cpu.per_slot(ids, types, by_type, expected)
+    found = to_device(np.full(131, np.nan))
+    integrate_cuda.per_slot(*map(to_device, (ids, types, by_type)), found)
+    assert (found.copy_to_host() == expected).all()
+
+
+# Comparison → kernels of which the store must not be left out.
+COMPARED: list[tuple[Any, tuple[Any, ...], tuple[str, ...]]] = [
+    (test_values_by_type_are_spread_over_slots, (), ("spread_by_type",)),
+    (
+        simulated.test_messages_are_packed_and_unpacked_as_on_the_cpu,
+        ("float32",),
+        ("pack_rows", "unpack_rows", "add_rows"),
+    ),
+    (
+        simulated.test_kicks_drifts_and_displacements_are_those_of_the_cpu,
+        ("float64", "float32"),
+        ("kick_and_drift", "kick_slots", "displacements"),
+    ),
+    (
+        simulated.test_atoms_get_the_slots_that_the_cpu_gives_them,
+        (4,),
+        (
+            *("clear", "count_in_columns", "clusters_in_columns", "start_columns"),
+            *("place_in_columns", "rank_in_columns"),
+        ),
+    ),
+    (
+        simulated.test_padding_scatter_collect_and_boxes_are_those_of_the_cpu,
+        ("float32",),
+        ("pad_slots", "scatter_rows", "collect_rows", "box_clusters"),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("comparison", "arguments", "kernel"),
+    [(comparison, arguments, kernel) for comparison, arguments, kernels in COMPARED for kernel in kernels],
+    ids=[kernel for _, _, kernels in COMPARED for kernel in kernels],
+)
+def test_a_store_left_out_of_a_kernel_is_noticed(
+    comparison: Any, arguments: tuple[Any, ...], kernel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, planted = DEVICE.program, list[str]()
+
+    def program(dispatcher: Any, types: tuple[Any, ...]) -> Any:
+        if dispatcher.py_func.__name__ != kernel:
+            return whole(dispatcher, types)
+        text = compile_offline(Launch(dispatcher, types), [(9, 0)])[(9, 0)]
+        (fault,) = (fault for fault in planted_faults(text) if fault.kind == "store left out")
+        planted.append(fault.before)
+        return load_program(fault.text)
+
+    monkeypatch.setattr(DEVICE, "program", program)
+    with LADDER.judgement(), pytest.raises((AssertionError, PtxError)):
+        comparison(*arguments)
+    assert planted
+    LADDER.caught_a_fault()
 
 
 def test_every_kernel_was_run_and_most_of_its_machine_code(request: pytest.FixtureRequest) -> None:

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("numba.cuda.dispatcher", reason="numba-cuda is not installed: make test CUDA=1")
 
 import numba.cuda
+from cuda_helpers.budgets import Budget, complaints
 from cuda_helpers.offline import PROGRAMS, Launch, audit, compile_offline
 
 from ptx.device import InterpretedDevice, device_array, to_device
@@ -41,7 +42,7 @@ def test_it_stays_within_its_budget(tmp_path: Path) -> None:
     kinds = tuple(map(double_up.typeof_pyval, (np.zeros(1, np.float32),) * 2))
     text = compile_offline(Launch(double_up, kinds), [(9, 0)])[(9, 0)]
     machine_code = audit({"double_up": text}, (9, 0), tmp_path)["double_up"]
-    assert machine_code.complaints(registers=24, fp64_allowed=False) == []
+    assert complaints(machine_code, Budget(registers=24), ["float32"]) == []
 
 
 def test_the_page_shows_the_example_as_it_stands_here() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptx import exact
+from ptx import bfloat, exact
 from ptx.approximate import FLOAT32, approximate
 from ptx.assembly import apply
 
@@ -230,6 +230,49 @@ def test_halves_in_pairs_are_added_each_for_itself() -> None:
     packed = pairs.view(np.uint32)
     found = apply("add.f16x2 %out, %in0, %in0;", "b32", [("b32", packed)]).view(np.float16)
     assert found.tolist() == (pairs + pairs).tolist()
+
+
+def bfloat_of(value: Fraction) -> float:
+    """A rational number rounded once to bfloat16, by looking at the neighbours: to nearest, to even where two are."""
+    start = np.float32(float(value)).view(np.uint32) >> np.uint32(16)
+    near = [((int(start) + k) % 2**16, k) for k in (-2, -1, 0, 1, 2)]
+    values = [(float(np.uint32(bits << 16).view(np.float32)), bits) for bits, _ in near]
+    return min(
+        ((abs(Fraction(v) - value), bits & 1, v) for v, bits in values if np.isfinite(v)), key=lambda found: found[:2]
+    )[2]
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "fma"])
+def test_bfloat16_rounds_once(name: str) -> None:
+    """Random bits, subnormal numbers among them, sums that nearly cancel, and halfway cases."""
+    sources, function = ARITHMETIC[name]
+    generator = np.random.default_rng(11)
+    columns = generator.integers(0, 2**16, (sources, 512), np.uint16)
+    columns[:, 256:] = columns[:, 256:] & 0x80FF | generator.integers(120, 132, (sources, 256), np.uint16) << 7
+    columns[:, 448:] &= 0x807F  # subnormal
+    if name == "fma":
+        columns[2, 256:352] = bfloat.multiply(columns[0, 256:352], columns[1, 256:352]) ^ np.uint16(0x8000)
+    packed = [np.ascontiguousarray(column).view(np.uint32) for column in columns]
+    text = f"{name}.rn.bf16x2 %out, {', '.join(f'%in{k}' for k in range(sources))};"
+    found = apply(text, "b32", [("b32", column) for column in packed]).view(np.uint16)
+    wide = [bfloat.widened(column) for column in columns]
+    compared = 0
+    for number, *row in zip(bfloat.widened(found), *wide, strict=True):
+        value = function(*map(Fraction, row)) if np.isfinite(row).all() else None
+        if value is not None and abs(value) < Fraction(2) ** 127:
+            assert number == bfloat_of(value), (row, number)
+            compared += 1
+    assert compared > 350
+
+
+def test_bfloat16_overflows_to_infinity_and_has_one_nan() -> None:
+    largest, infinity, one = np.array([0x7F7F7F7F, 0x7F807F80, 0x3F803F80], np.uint32)
+    values = [np.array([a], np.uint32) for a in (largest, infinity, one)]
+    text = "fma.rn.bf16x2 %out, %in0, %in1, %in2;"
+    for a, b, c, wanted in ((0, 0, 2, 0x7F80), (1, 2, 0, 0x7F80), (0, 2, 2, 0x7F7F)):
+        assert apply(text, "b32", [("b32", values[k]) for k in (a, b, c)]) == wanted * 0x10001
+    minus = values[1] ^ np.uint32(0x80008000)
+    assert apply("add.rn.bf16x2 %out, %in0, %in1;", "b32", [("b32", values[1]), ("b32", minus)]) == 0x7FFF7FFF
 
 
 @pytest.mark.parametrize("name", sorted(set(FLOAT32) - {"div"}))

@@ -254,6 +254,8 @@ UNKNOWN = [
     ("add.s32 %r10, %r0;", "wants 2 sources"),
     ("add.s64 %r10, %r0, 1;", "too narrow"),
     ("add.bf16 %h1, %h2, %h3;", "no type"),
+    ("fma.rn.relu.bf16x2 %r10, %r11, %r12, %r13;", "relu"),
+    ("max.bf16x2 %r10, %r11, %r12;", "add, sub, mul and fma"),
     ("bra $nowhere;", "label"),
     ("bar.arrive 0, 64;", "arrive"),
     ("ld.global.f32 %f1, %d1;", "brackets"),

@@ -16,6 +16,7 @@ pytest.importorskip(
 
 from climate_cuda_calls import MODULES, call_every_entry
 from climate_cuda_device import CAPABILITIES, DEVICE, OF_THE_CPU, parameters
+from cuda_helpers.budgets import LEAST_OCCUPANCY, Budget, complaints, occupancy, unreasoned
 from cuda_helpers.offline import PROGRAMS, Audit, audit, imported_modules, kernels_in, launches_of
 from numba import float32
 
@@ -42,58 +43,36 @@ if not (PROGRAMS / "ptxas").exists() or not (PROGRAMS / "nvdisasm").exists():
     pytest.skip("ptxas or nvdisasm is not installed: pip install '.[cuda-test]'", allow_module_level=True)
 
 DTYPES = ("float64", "float32")
-# A multiprocessor of sm_90: its registers, given out by eight to each thread, its warps and blocks.
-REGISTERS, REGISTER_UNIT, WARPS, BLOCKS = 65536, 8, 64, 32
-
-
-@dataclass(frozen=True)
-class Row:
-    """Budget of a kernel.
-
-    Attributes
-    ----------
-    float64, float32 : most registers of a thread where fields are float64, and where they are float32
-    fp64 : most float64 instructions where fields are float32, and `because`
-    few : why fewer than half of the warps that a multiprocessor has may be at work in float64
-    """
-
-    float64: int
-    float32: int
-    fp64: int = 0
-    because: str = ""
-    few: str = ""
-
-
 METRIC = "metric terms of some rows are made in float64 before the cast, a thread for each row"
 PRESSURE = "surface pressure is float64 in every precision; once a column, not once a cell"
-ROWS: dict[str, Row] = {
-    "damping_cuda.damp_cells": Row(56, 40),
-    "damping_cuda.damping_factors": Row(32, 32, 84, METRIC),
-    "damping_cuda.laplacian_cells": Row(56, 40),
-    "forcing_cuda.forcing_factors": Row(24, 24, 36, "numbers of some levels, a thread for each"),
-    "forcing_cuda.pressure_columns": Row(32, 32, 84, f"{PRESSURE}: a logarithm and an exponential"),
-    "forcing_cuda.relax_columns": Row(64, 48),
-    "halo_kernels_cuda.blend_point": Row(24, 24, 4, "p_s is float64 in every precision"),
-    "halo_kernels_cuda.pack_run": Row(24, 24),
-    "halo_kernels_cuda.scalar_point": Row(56, 40, 24, "p_s is float64 in every precision"),
-    "halo_kernels_cuda.unpack_point": Row(24, 24),
-    "halo_kernels_cuda.unpack_run": Row(24, 24),
-    "halo_kernels_cuda.wind_point": Row(64, 40),
-    "primitive_columns_cuda.advance_columns": Row(
+ROWS: dict[str, Budget] = {
+    "damping_cuda.damp_cells": Budget(56, 40),
+    "damping_cuda.damping_factors": Budget(32, 32, {"float32": 84}, METRIC),
+    "damping_cuda.laplacian_cells": Budget(56, 40),
+    "forcing_cuda.forcing_factors": Budget(24, 24, {"float32": 36}, "numbers of some levels, a thread for each"),
+    "forcing_cuda.pressure_columns": Budget(32, 32, {"float32": 84}, f"{PRESSURE}: a logarithm and an exponential"),
+    "forcing_cuda.relax_columns": Budget(64, 48),
+    "halo_kernels_cuda.blend_point": Budget(24, 24, {"float32": 4}, "p_s is float64 in every precision"),
+    "halo_kernels_cuda.pack_run": Budget(24, 24),
+    "halo_kernels_cuda.scalar_point": Budget(56, 40, {"float32": 24}, "p_s is float64 in every precision"),
+    "halo_kernels_cuda.unpack_point": Budget(24, 24),
+    "halo_kernels_cuda.unpack_run": Budget(24, 24),
+    "halo_kernels_cuda.wind_point": Budget(64, 40),
+    "primitive_columns_cuda.advance_columns": Budget(
         128,
         64,
         few="what 28 numbers of a column take; 45 KB of its loads are under way in a multiprocessor, docs/climate.md",
     ),
-    "primitive_cuda.diagnose_columns": Row(64, 56),
-    "primitive_cuda.pressure_cells": Row(24, 24, 32, PRESSURE),
-    "primitive_factors_cuda.primitive_factors": Row(40, 40, 108, f"{METRIC}, and of the levels"),
-    "shallow_cuda.advance_cells": Row(
+    "primitive_cuda.diagnose_columns": Budget(64, 56),
+    "primitive_cuda.pressure_cells": Budget(24, 24, {"float32": 32}, PRESSURE),
+    "primitive_factors_cuda.primitive_factors": Budget(40, 40, {"float32": 108}, f"{METRIC}, and of the levels"),
+    "shallow_cuda.advance_cells": Budget(
         96, 64, few="three corners, eight fluxes, three energies; 40 loads of a thread are under way together"
     ),
-    "shallow_cuda.shallow_factors": Row(40, 40, 96, METRIC),
-    "sums_cuda.add_cells": Row(24, 24, 10, "sums over the sphere are of float64 terms, once a step"),
-    "surface_cuda.exner_cells": Row(32, 32, 40, f"{PRESSURE}: a polynomial of degree 22"),
-    "surface_cuda.terms_cells": Row(32, 32, 66, f"{PRESSURE}: eight terms, three of them divisions"),
+    "shallow_cuda.shallow_factors": Budget(40, 40, {"float32": 96}, METRIC),
+    "sums_cuda.add_cells": Budget(24, 24, {"float32": 10}, "sums over the sphere are of float64 terms, once a step"),
+    "surface_cuda.exner_cells": Budget(32, 32, {"float32": 40}, f"{PRESSURE}: a polynomial of degree 22"),
+    "surface_cuda.terms_cells": Budget(32, 32, {"float32": 66}, f"{PRESSURE}: eight terms, three of them divisions"),
 }
 
 ENTRIES: list[tuple[ModuleType, ModuleType, tuple[str, ...]]] = [
@@ -167,16 +146,13 @@ def variants(tmp_path_factory: pytest.TempPathFactory) -> list[Variant]:
     ]
 
 
-def over_budget(variant: Variant, row: Row) -> list[str]:
+def over_budget(variant: Variant, budget: Budget) -> list[str]:
     """Sentences about every capability whose machine code breaks a rule."""
-    single = "float32" in variant.dtypes
-    complaints = []
-    for (major, minor), found in variant.audits.items():
-        broken = found.complaints(row.float32 if single else row.float64, fp64_allowed=True)
-        if single and found.fp64 > row.fp64:
-            broken.append(f"has {found.fp64} float64 instructions, more than {row.fp64}")
-        complaints += [f"{variant.kernel} of {'/'.join(variant.dtypes)} on sm_{major}{minor}: {b}" for b in broken]
-    return complaints
+    return [
+        f"{variant.kernel} of {'/'.join(variant.dtypes)} on sm_{major}{minor}: {sentence}"
+        for (major, minor), found in variant.audits.items()
+        for sentence in complaints(found, budget, variant.dtypes)
+    ]
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -187,29 +163,17 @@ def test_a_kernel_keeps_its_budget_on_every_architecture(name: str, variants: li
     assert [complaint for variant in own for complaint in over_budget(variant, ROWS[name])] == []
 
 
-def occupancy(registers: int, threads: int = THREADS) -> float:
-    """Part of the warps of a multiprocessor of sm_90 that are at work where registers are all that limits."""
-    units = -(-registers // REGISTER_UNIT) * REGISTER_UNIT
-    blocks = min(REGISTERS // (units * threads), BLOCKS)
-    return min(1.0, blocks * (threads // 32) / WARPS)
-
-
 def test_half_of_the_warps_are_at_work_or_it_is_said_why_not() -> None:
-    assert [name for name, row in ROWS.items() if occupancy(row.float32) < 0.5] == []
-    assert [name for name, row in ROWS.items() if occupancy(row.float64) < 0.5 and not row.few] == []
-    assert all(bool(row.because) == bool(row.fp64) for row in ROWS.values())
-
-
-def test_occupancy_is_that_of_nvidias_table() -> None:
-    """CUDA's occupancy calculator, compute capability 9.0, blocks of 128."""
-    assert [occupancy(registers) for registers in (32, 64, 65, 128, 255)] == [1.0, 0.5, 0.4375, 0.25, 0.125]
+    assert all(budget.threads == THREADS for budget in ROWS.values())
+    assert unreasoned(ROWS) == []
+    assert [name for name, budget in ROWS.items() if occupancy(budget.float32, THREADS) < LEAST_OCCUPANCY] == []
 
 
 def test_too_many_registers_and_a_float64_instruction_are_found(variants: list[Variant]) -> None:
     for variant in variants:
         if variant.kernel == "shallow_cuda.shallow_factors" and "float32" in variant.dtypes:
-            assert len(over_budget(variant, Row(8, 8, 96))) == len(CAPABILITIES)
-            sentences = over_budget(variant, Row(40, 40))
+            assert len(over_budget(variant, Budget(8, 8, {"float32": 96}))) == len(CAPABILITIES)
+            sentences = over_budget(variant, Budget(40, 40))
             assert len(sentences) == len(CAPABILITIES)
             assert all("float64 instructions, more than 0" in sentence for sentence in sentences)
             break
@@ -228,7 +192,7 @@ def test_a_spill_is_found(tmp_path: Path) -> None:
     texts = DEVICE.texts(cuda.jit(indexed), (float32[::1], float32[::1]))
     found = audit({"indexed": texts[9, 0]}, (9, 0), tmp_path)["indexed"]
     variant = Variant("planted", ("float32",), {(9, 0): found})
-    assert any("in local memory" in sentence for sentence in over_budget(variant, Row(255, 255)))
+    assert any("in local memory" in sentence for sentence in over_budget(variant, Budget(255, 255)))
 
 
 def without_a_row(modules: Any, rows: Any) -> set[str]:
