@@ -1,6 +1,6 @@
 """What moves bytes between ranks: one row per transport. The wire under it is a fabric (fabrics.py)."""
 
-from clustermark.core.context import Transport, TransportRow
+from clustermark.core.context import Device, Transport, TransportRow
 
 
 def _refuse_local(ranks: int, precision: str, device: str) -> str:
@@ -15,13 +15,13 @@ def _refuse_mpi(ranks: int, precision: str, device: str) -> str:
     return ""
 
 
-def _open_local() -> Transport:
+def _open_local(device: Device) -> Transport:
     from clustermark.transports.local import LocalTransport
 
     return LocalTransport()
 
 
-def _open_mpi() -> Transport:
+def _open_mpi(device: Device) -> Transport:
     from clustermark.transports.mpi import MpiTransport
 
     return MpiTransport()

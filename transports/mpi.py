@@ -6,7 +6,7 @@ otherwise initialises it with mpi4py's own thread level.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
+from clustermark.transports.parts import part_counts, part_starts
+
 Array = npt.NDArray[Any]
+Message = tuple[Array, int]
 BufferSpec = list[Any]
 
 
@@ -29,8 +32,14 @@ def buffer_spec(array: Array) -> BufferSpec:
     return [MPI.buffer(array), array.size, MPI.Datatype.fromcode(array.dtype.char)]
 
 
+def block_spec(array: Array, count: int) -> BufferSpec:
+    """The spec of a buffer of several ranks' parts, of which MPI is told the length of one."""
+    spec = buffer_spec(array)
+    return [spec[0], count, spec[2]]
+
+
 class MpiTransport:
-    """The protocol of core.context.Transport on a communicator (default: the world)."""
+    """The protocol of core.context.Transport on a communicator (default: the world), for buffers in host memory."""
 
     name = "mpi"
 
@@ -46,9 +55,68 @@ class MpiTransport:
         source: Any = MPI.IN_PLACE if send is None else buffer_spec(send)
         return partial(self.comm.Allreduce, source, buffer_spec(receive), MPI.SUM)
 
+    def prepare_reduce_scatter(self, send: Array | None, receive: Array) -> Callable[[], object]:
+        """MPI_Reduce_scatter_block, or MPI_Reduce_scatter where the vector does not divide."""
+        whole = receive if send is None else send
+        counts = part_counts(whole.size, self.size)
+        if counts[0] == counts[-1]:
+            source: Any = MPI.IN_PLACE if send is None else block_spec(send, counts[0])
+            target = block_spec(receive, counts[0])
+            return partial(self.comm.Reduce_scatter_block, source, target, MPI.SUM)
+        source = MPI.IN_PLACE if send is None else buffer_spec(send)
+        return partial(self.comm.Reduce_scatter, source, buffer_spec(receive), counts, MPI.SUM)
+
+    def reduced_in_place(self, count: int) -> slice:
+        """MPI leaves the sums at the front."""
+        return slice(0, part_counts(count, self.size)[self.rank])
+
+    def prepare_allgather(self, send: Array | None, receive: Array) -> Callable[[], object]:
+        """MPI_Allgather, or MPI_Allgatherv where the vector does not divide; send=None uses MPI_IN_PLACE."""
+        source: Any = MPI.IN_PLACE if send is None else buffer_spec(send)
+        counts = part_counts(receive.size, self.size)
+        if counts[0] == counts[-1]:
+            return partial(self.comm.Allgather, source, block_spec(receive, counts[0]))
+        buffer, _, datatype = buffer_spec(receive)
+        starts = part_starts(receive.size, self.size)
+        return partial(self.comm.Allgatherv, source, [buffer, counts, starts, datatype])
+
+    def prepare_alltoall(self, send: Array, receive: Array) -> Callable[[], object]:
+        """MPI_Alltoall, or MPI_Alltoallv where the vector does not divide."""
+        counts = part_counts(send.size, self.size)
+        if counts[0] == counts[-1]:
+            return partial(self.comm.Alltoall, block_spec(send, counts[0]), block_spec(receive, counts[0]))
+        own = counts[self.rank]
+        (out, _, datatype), (into, _, _) = buffer_spec(send), buffer_spec(receive)
+        sends = [out, counts, part_starts(send.size, self.size), datatype]
+        receives = [into, [own] * self.size, [rank * own for rank in range(self.size)], datatype]
+        return partial(self.comm.Alltoallv, sends, receives)
+
+    def prepare_broadcast(self, buffer: Array, root: int) -> Callable[[], object]:
+        """MPI_Bcast."""
+        return partial(self.comm.Bcast, buffer_spec(buffer), root)
+
     def prepare_sendrecv(self, send: Array, destination: int, receive: Array, source: int) -> Callable[[], object]:
         """MPI_Sendrecv with tag 0."""
         return partial(self.comm.Sendrecv, buffer_spec(send), destination, 0, buffer_spec(receive), source, 0)
+
+    def prepare_send(self, buffer: Array, destination: int) -> Callable[[], object]:
+        """MPI_Send with tag 0."""
+        return partial(self.comm.Send, buffer_spec(buffer), destination, 0)
+
+    def prepare_receive(self, buffer: Array, source: int) -> Callable[[], object]:
+        """MPI_Recv with tag 0."""
+        return partial(self.comm.Recv, buffer_spec(buffer), source, 0)
+
+    def prepare_exchange(self, sends: Sequence[Message], receives: Sequence[Message]) -> Callable[[], object]:
+        """MPI_Irecv of all, MPI_Isend of all, MPI_Waitall; tag 0, so that order alone pairs messages."""
+        starts = [partial(self.comm.Irecv, buffer_spec(buffer), peer, 0) for buffer, peer in receives]
+        starts += [partial(self.comm.Isend, buffer_spec(buffer), peer, 0) for buffer, peer in sends]
+        wait = MPI.Request.Waitall
+
+        def exchange() -> None:
+            wait([start() for start in starts])
+
+        return exchange
 
     def max_to_root(self, values: Array) -> Array | None:
         """MPI_Reduce with MPI_MAX to rank 0."""

@@ -15,7 +15,8 @@ from clustermark.transports import TRANSPORTS
 from clustermark.transports.fabrics import fabric_aliases
 
 pytestmark = pytest.mark.mpi
-PROGRAMS = Path(__file__).resolve().parent / "programs"
+TESTS = Path(__file__).resolve().parent.parent
+PROGRAMS = TESTS / "mpi" / "programs"
 
 
 def start(python: str, ranks: int, fabric: str, program: str, *words: str) -> Any:
@@ -23,13 +24,15 @@ def start(python: str, ranks: int, fabric: str, program: str, *words: str) -> An
     launcher = find_launcher(str(Path(python).parent / "mpirun"))
     name = fabric_aliases(launcher.mpi).get(fabric, fabric)
     arguments = launch_arguments(launcher, ranks, 1, 2, os.geteuid() == 0)
+    environment = launch_environment(os.environ, name, 1)
+    path = os.pathsep.join(filter(None, [str(TESTS), environment.get("PYTHONPATH", "")]))
     done = subprocess.run(
         [*arguments, python, str(PROGRAMS / program), name, *words],
         check=False,
         capture_output=True,
         text=True,
         timeout=60,
-        env=launch_environment(os.environ, name, 1),
+        env=environment | {"PYTHONPATH": path},
     )
     assert done.returncode == 0, done.stderr
     return json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
