@@ -30,9 +30,19 @@ class Calls:
         self.part = part_of(count, self.size, self.rank)
         self.own = self.part.stop - self.part.start
 
+    def sent(self, *messages: np.ndarray) -> list[Any]:
+        """Buffers to send; on an asynchronous device, work that fills them is still under way."""
+        ready = [self.device.from_host(values) for values in messages]
+        if not self.device.asynchronous:
+            return ready
+        buffers = [self.scribbled(values.size) for values in messages]
+        for buffer, values in zip(buffers, ready, strict=True):
+            buffer[...] = values
+        return buffers
+
     def mine(self) -> Any:
         """This rank's vector on the device."""
-        return self.device.from_host(vector(self.count, self.rank, self.dtype))
+        return self.sent(self.of(self.rank))[0]
 
     def scribbled(self, count: int) -> Any:
         """A buffer to receive into that holds what no rank sends."""
@@ -73,14 +83,15 @@ class Calls:
     def allgather(self) -> Outcome:
         """Out of place."""
         receive = self.scribbled(self.count)
-        self.transport.prepare_allgather(self.device.from_host(self.of(self.rank)[self.part]), receive)()
+        [mine] = self.sent(self.of(self.rank)[self.part])
+        self.transport.prepare_allgather(mine, receive)()
         return receive, self._gathered()
 
     def allgather_in_place(self) -> Outcome:
         """send=None."""
         host = np.full(self.count, SCRIBBLE, self.dtype)
         host[self.part] = self.of(self.rank)[self.part]
-        receive = self.device.from_host(host)
+        [receive] = self.sent(host)
         self.transport.prepare_allgather(None, receive)()
         return receive, self._gathered()
 
@@ -122,15 +133,15 @@ class Calls:
 
     def exchange(self) -> Outcome:
         """Three messages to each neighbour at once: order alone tells them apart, where both are one rank too."""
-        out = [self.device.from_host(self.of(self.rank) + number) for number in range(6)]
         into = [self.scribbled(self.count) for _ in range(6)]
+        out = self.sent(*(self.of(self.rank) + self.of(0).dtype.type(number) for number in range(6)))
         sends = [*((buffer, self.before) for buffer in out[:3]), *((buffer, self.after) for buffer in out[3:])]
         receives = [*((buffer, self.after) for buffer in into[:3]), *((buffer, self.before) for buffer in into[3:])]
         self.transport.prepare_exchange(sends, receives)()
         self.device.synchronize()
         found = np.array([self.device.to_host(buffer) for buffer in into])
         sources = [self.of(self.after)] * 3 + [self.of(self.before)] * 3
-        return found, np.array([values + number for number, values in enumerate(sources)])
+        return found, np.array([values + values.dtype.type(number) for number, values in enumerate(sources)])
 
 
 METHODS: dict[str, Callable[[Calls], Outcome]] = {

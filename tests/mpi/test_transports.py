@@ -31,15 +31,18 @@ def start(python: str, ranks: int, fabric: str, program: str, *words: str) -> An
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         env=environment | {"PYTHONPATH": path},
     )
     assert done.returncode == 0, done.stderr
     return json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
 
 
+HOST_TRANSPORTS = [name for name, row in TRANSPORTS.items() if not row.refuse(1, "fp64", "cpu")]
+
+
 @pytest.mark.parametrize("ranks", [1, 2, 3])
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", HOST_TRANSPORTS)
 def test_every_call_of_a_transport_gives_the_right_bytes(mpi_python: str, transport: str, ranks: int) -> None:
     if TRANSPORTS[transport].refuse(ranks, "fp64", "cpu"):
         assert ranks > 1
