@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Array = npt.NDArray[Any]
+    Message = tuple[Array, int]
 
 
 class Device(Protocol):
@@ -72,7 +73,12 @@ class AsynchronousDevice(Device, Protocol):
 
 
 class Transport(Protocol):
-    """What moves bytes between ranks. Every method is collective unless it says otherwise."""
+    """What moves bytes between ranks. Every method is collective unless it says otherwise.
+
+    `prepare_…` builds what can be built beforehand and returns a call without arguments; the harness times only that.
+    On an asynchronous device the call may return before its bytes have moved: `Device.synchronize` waits for them.
+    Parts of a vector are those of transports/parts.py. Buffers are C-contiguous and belong to the context's device.
+    """
 
     name: str
     rank: int
@@ -83,11 +89,49 @@ class Transport(Protocol):
         ...
 
     def prepare_allreduce(self, send: Array | None, receive: Array) -> Callable[[], object]:
-        """A call without arguments that sums over ranks into `receive`; send=None reduces in place."""
+        """A call that sums over ranks into `receive`; send=None reduces in place."""
+        ...
+
+    def prepare_reduce_scatter(self, send: Array | None, receive: Array) -> Callable[[], object]:
+        """A call that sums `send` over ranks and leaves this rank's part of the sum in `receive`.
+
+        send=None reduces in place: `receive` holds the whole vector, and then, in `reduced_in_place`, the sums.
+        """
+        ...
+
+    def reduced_in_place(self, count: int) -> slice:
+        """Where `prepare_reduce_scatter` in place leaves this rank's sums of a vector of `count` elements."""
+        ...
+
+    def prepare_allgather(self, send: Array | None, receive: Array) -> Callable[[], object]:
+        """A call that puts every rank's part into `receive`; send=None takes this rank's from where it will stand."""
+        ...
+
+    def prepare_alltoall(self, send: Array, receive: Array) -> Callable[[], object]:
+        """A call that sends part k of `send` to rank k; `receive` takes as many parts of this rank's length."""
+        ...
+
+    def prepare_broadcast(self, buffer: Array, root: int) -> Callable[[], object]:
+        """A call that copies the root's buffer into every rank's."""
         ...
 
     def prepare_sendrecv(self, send: Array, destination: int, receive: Array, source: int) -> Callable[[], object]:
-        """A call without arguments that sends one buffer and receives another at once."""
+        """A call that sends one buffer and receives another at once."""
+        ...
+
+    def prepare_send(self, buffer: Array, destination: int) -> Callable[[], object]:
+        """A call that sends to one rank; not collective."""
+        ...
+
+    def prepare_receive(self, buffer: Array, source: int) -> Callable[[], object]:
+        """A call that receives from one rank; not collective."""
+        ...
+
+    def prepare_exchange(self, sends: Sequence[Message], receives: Sequence[Message]) -> Callable[[], object]:
+        """A call that has all messages, (buffer, peer) each, under way at once; not collective.
+
+        Messages between the same two ranks arrive in the order in which both sides list them.
+        """
         ...
 
     def max_to_root(self, values: Array) -> Array | None:
@@ -149,13 +193,14 @@ class DeviceRow:
 class TransportRow:
     """One row of TRANSPORTS.
 
-    `refuse` is given (ranks, precision, device) and returns "" or the end of a sentence.
+    `refuse` is given (ranks, precision, device) and returns "" or the end of a sentence; `open` is given the device
+    whose arrays are to move.
     """
 
     name: str
     summary: str
     refuse: Callable[[int, str, str], str]
-    open: Callable[[], Transport]
+    open: Callable[[Device], Transport]
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def _run_case(
 
     started = utc_now()
     device = devices.get(case.device)
-    transport = TRANSPORTS[case.transport].open()
+    transport = TRANSPORTS[case.transport].open(device)
     gpu = devices.gpu if case.device == "cuda" else None
     seeds = np.random.SeedSequence((case.seed, int(case.id, 16)), spawn_key=(transport.rank,))
     context = Context(device, transport, PRECISIONS[case.precision], np.random.default_rng(seeds))

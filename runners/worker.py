@@ -19,6 +19,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from clustermark.core.case import Case
+from clustermark.core.context import Transport
 from clustermark.core.errors import EXIT_CANNOT_WRITE, ClustermarkError, StoreError
 from clustermark.core.journal import Journal
 from clustermark.core.plan import Job
@@ -162,9 +164,11 @@ def _run_cases(
     from clustermark.runners.surroundings import gather_environment, labels_of_launch
     from clustermark.transports.fabrics import FABRICS
     from clustermark.transports.mpi import MpiTransport
+    from clustermark.transports.nccl_evidence import variables
     from clustermark.transports.proof import prove
 
     world = MpiTransport()
+    os.environ.update(variables(Path(launch.folder), os.environ))  # NCCL reads them when a case asks for it first
     journal = Journal(run.journal_path) if world.rank == 0 else None
     environment = gather_environment(world, library_facts(mpi), launch.variables, launch.threads, devices.facts())
     floor = world.maximum(harness_floor())
@@ -185,12 +189,23 @@ def _run_cases(
             where = {"launch": launch.launch, "folder": Path(launch.folder).name}
             journal.append({"event": "start", "case": number, **where, "utc": utc_now()})
         result = run_case(case, launch.launch, workloads[case.workload], run.plan.sampling, floor, devices, alive)
+        carried = _carried(case, world, Path(launch.folder), proof)
         if result is None or journal is None:
             continue
         conditions = tuple(sorted({*result.conditions, *crowded}))
-        result = replace(result, fabric=proof, fingerprint=fingerprint, conditions=conditions)
+        result = replace(result, fabric=carried, fingerprint=fingerprint, conditions=conditions)
         run.record(journal, result)
         on_result(result)
+
+
+def _carried(case: Case, world: Transport, folder: Path, proof: FabricProof) -> FabricProof:
+    """The proof of the fabric for a case: MPI's, but where NCCL carries the bytes its own lines; collective."""
+    from clustermark.transports.nccl_evidence import CARRIED_BY_NCCL, lines_of_process, nccl_proof
+
+    if case.transport not in CARRIED_BY_NCCL or world.size == 1:
+        return proof
+    texts = world.gather(lines_of_process(folder, os.getpid()))
+    return nccl_proof(case.fabric, texts or [])
 
 
 def _abort(launch: Launch, rank: int, error: BaseException, mpi: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,10 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+Message = tuple[Array, int]
 
 
 def _nothing() -> None:
     pass
+
+
+def _only(*ranks: int) -> None:
+    for rank in ranks:
+        if rank != 0:
+            raise ValueError(f"rank {rank} does not exist in a world of one")
 
 
 class LocalTransport:
@@ -23,19 +30,63 @@ class LocalTransport:
     rank = 0
     size = 1
 
+    copyto: Callable[[Array, Array], object] = staticmethod(np.copyto)
+
     def barrier(self) -> object:
         """Nobody to wait for."""
         return None
 
+    def _copy(self, send: Array | None, receive: Array) -> Callable[[], object]:
+        return _nothing if send is None else partial(self.copyto, receive, send)
+
     def prepare_allreduce(self, send: Array | None, receive: Array) -> Callable[[], object]:
         """The sum over one rank: a copy, or nothing in place."""
-        return _nothing if send is None else partial(np.copyto, receive, send)
+        return self._copy(send, receive)
+
+    def prepare_reduce_scatter(self, send: Array | None, receive: Array) -> Callable[[], object]:
+        """The sum over one rank, whose part is the whole."""
+        return self._copy(send, receive)
+
+    def reduced_in_place(self, count: int) -> slice:
+        """The whole."""
+        return slice(0, count)
+
+    def prepare_allgather(self, send: Array | None, receive: Array) -> Callable[[], object]:
+        """The only part."""
+        return self._copy(send, receive)
+
+    def prepare_alltoall(self, send: Array, receive: Array) -> Callable[[], object]:
+        """The only part."""
+        return self._copy(send, receive)
+
+    def prepare_broadcast(self, buffer: Array, root: int) -> Callable[[], object]:
+        """Nothing: the root has it."""
+        _only(root)
+        return _nothing
 
     def prepare_sendrecv(self, send: Array, destination: int, receive: Array, source: int) -> Callable[[], object]:
         """A copy to itself; any other rank is a ValueError."""
-        if destination != 0 or source != 0:
-            raise ValueError(f"rank {destination} or {source} does not exist in a world of one")
-        return partial(np.copyto, receive, send)
+        return self.prepare_exchange([(send, destination)], [(receive, source)])
+
+    def prepare_send(self, buffer: Array, destination: int) -> Callable[[], object]:
+        """A ValueError: nobody receives."""
+        raise ValueError("a send without a receive cannot end in a world of one; prepare an exchange")
+
+    def prepare_receive(self, buffer: Array, source: int) -> Callable[[], object]:
+        """A ValueError: nobody sends."""
+        raise ValueError("a receive without a send cannot end in a world of one; prepare an exchange")
+
+    def prepare_exchange(self, sends: Sequence[Message], receives: Sequence[Message]) -> Callable[[], object]:
+        """Copies to itself, in order; any other rank is a ValueError."""
+        _only(*(peer for _, peer in (*sends, *receives)))
+        pairs = zip(sends, receives, strict=True)
+        copies = [partial(self.copyto, receive, send) for (send, _), (receive, _) in pairs]
+
+        def exchange() -> None:
+            for copy in copies:
+                copy()
+
+        return copies[0] if len(copies) == 1 else exchange
 
     def max_to_root(self, values: Array) -> Array | None:
         """The values."""
@@ -56,3 +107,13 @@ class LocalTransport:
     def maximum(self, value: float) -> float:
         """The value."""
         return value
+
+
+def _assign(destination: Array, source: Array) -> None:
+    destination[...] = source
+
+
+class DeviceLocalTransport(LocalTransport):
+    """The same for arrays of any device, which copy among themselves when assigned."""
+
+    copyto: Callable[[Array, Array], object] = staticmethod(_assign)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clustermark.benchmarks import BENCHMARKS
-from clustermark.benchmarks.allreduce import compare, expected_sum, payload, refuse, work
+from clustermark.benchmarks.allreduce import work
+from clustermark.benchmarks.elements import compare, expected_sum, payload, refuse_sum
 from clustermark.core.case import Case
 from clustermark.core.context import Context
 from clustermark.core.precision import PRECISIONS
@@ -23,6 +24,7 @@ SMALL: dict[str, dict[str, ParamValue]] = {
     "gemm": {"n": 65},
     "peak": {"iterations": 1000},
     "allreduce": {"bytes": 800},
+    "halo_exchange": {"n": 7, "width": 2},
     "membw": {"bytes": 128 * 1001},
     "reduction": {"bytes": 128 * 1001},
     "halo": {"n": 7},
@@ -124,9 +126,9 @@ def test_bus_bandwidth_counts_what_each_link_carries() -> None:
 
 def test_sizes_that_do_not_divide_are_refused() -> None:
     allreduce = BENCHMARKS["allreduce"]
-    assert "multiple of 8" in refuse(case_of(allreduce, bytes=12))
-    assert refuse(case_of(allreduce, "fp32", bytes=12)) == ""
-    assert "2^31" in refuse(case_of(allreduce, bytes=2**35))
+    assert "multiple of 8" in refuse_sum(case_of(allreduce, bytes=12))
+    assert refuse_sum(case_of(allreduce, "fp32", bytes=12)) == ""
+    assert "2^31" in refuse_sum(case_of(allreduce, bytes=2**35))
 
 
 def test_matrices_that_cannot_fit_are_refused() -> None:

@@ -26,6 +26,7 @@ from fake_gpu.arrays import FakeArray
 from fake_gpu.errors import CUDARuntimeError, OutOfMemoryError
 from fake_gpu.kernels import Interpreter, Runner
 from fake_gpu.memory import Allocation, BaseMemory, Memory
+from fake_gpu.nccl import SoloWire
 from fake_gpu.streams import Operation, Queue
 
 # Calls that only ask and make no context.
@@ -86,6 +87,7 @@ class FakeGpu:
         self.interpreter = Interpreter()
         self.run_kernel: Runner = runner or self.interpreter
         self.memory = Memory()
+        self.wire: Any = SoloWire()  # between the ranks of NCCL's communicators
         self.calls: list[Call] = []
         self.contexts: set[int] = set()
         self.modules: dict[str, Any] = {}
@@ -110,6 +112,12 @@ class FakeGpu:
     def lose(self, error: str = "cudaErrorLaunchFailure", after: int = 0) -> None:
         """From `after` more calls on, every call fails with this error, as a GPU that fell off the bus does."""
         self._lost, self._lost_after = error, len(self.calls) + after
+
+    def forget(self) -> None:
+        """Drop all work that waits, as the end of a process does."""
+        for queue in self._queues:
+            queue.forget()
+        self.modules["cupy.cuda.nccl"]._forget()
 
     # --- what the stand-ins use ---
 

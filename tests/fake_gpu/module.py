@@ -12,6 +12,7 @@ from fake_gpu.cublas import make_cublas, make_device
 from fake_gpu.errors import CUDARuntimeError, OutOfMemoryError
 from fake_gpu.kernels import RawKernel, RawModule
 from fake_gpu.memory import BaseMemory, GpuFaultError, PinnedMemoryPointer, pinned_pointer
+from fake_gpu.nccl import make_nccl
 from fake_gpu.runtime import make_runtime
 from fake_gpu.streams import Operation, Recorded
 
@@ -56,6 +57,7 @@ def make_modules(gpu: FakeGpu) -> dict[str, Any]:
         "cupy.cuda.cublas": cuda.cublas,
         "cupy.cuda.device": cuda.device,
         "cupy.cuda.memory": memory,
+        "cupy.cuda.nccl": make_nccl(gpu),
         "cupy.linalg": linalg,
         "cupyx": cupyx,
     }

@@ -94,10 +94,10 @@ class Queue:
             work()
 
     def finish(self, stream: int | None = None) -> None:
-        """Do all that a stream was given, or all streams."""
+        """Do all that a stream was given, or all streams: the one last given work first, as none waits for another."""
         with self.lock:
             if stream is None:
-                for operation in sorted(self._last.values(), key=lambda one: one.number):
+                for operation in sorted(self._last.values(), key=lambda one: -one.number):
                     self.run(operation)
                 return
             if stream == 0:
@@ -106,6 +106,12 @@ class Queue:
             for held in self._waits.get(stream, []):
                 self.run(held)
             self.run(self._last.get(stream))
+
+    def forget(self) -> None:
+        """Drop all that was given and not done."""
+        with self.lock:
+            self._last.clear()
+            self._waits.clear()
 
     def idle(self, stream: int) -> bool:
         """Whether a stream has nothing left to do."""

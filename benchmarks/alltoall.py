@@ -1,0 +1,51 @@
+"""All-to-all: part k of each rank's S bytes goes to rank k."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clustermark.benchmarks.elements import any_size, carrier, check_moved, moved_payload, refuse_moved, scribbled
+from clustermark.core.workload import Amount, Param, Trial, Workload
+
+if TYPE_CHECKING:
+    from clustermark.core.case import Case
+    from clustermark.core.context import Context
+
+
+def work(size: int, ranks: int) -> dict[str, Amount]:
+    """Algorithm bandwidth counts S, bus bandwidth S·(n-1)/n (nccl-tests, doc/PERFORMANCE.md)."""
+    return {
+        "bus_bandwidth": Amount(size * (ranks - 1) / ranks, "B"),
+        "algorithm_bandwidth": Amount(float(size), "B"),
+    }
+
+
+def prepare(case: Case, context: Context) -> Trial:
+    """Sizes that do not divide by the ranks are cut into parts that differ by one element."""
+    import numpy as np
+
+    from clustermark.transports.parts import part_of
+
+    transport, device = context.transport, context.device
+    size = int(case.params["bytes"])
+    item = np.dtype(carrier(size)).itemsize
+    mine = device.from_host(moved_payload(size, transport.rank))
+    own = part_of(size // item, transport.size, transport.rank)
+    receive = scribbled((own.stop - own.start) * item * transport.size, context).view(mine.dtype)
+    step = transport.prepare_alltoall(mine, receive)
+    expected = np.concatenate([moved_payload(size, rank)[own] for rank in range(transport.size)])
+    return Trial(step, lambda: check_moved(context, step, [receive], [expected]), work(size, case.ranks))
+
+
+ALLTOALL = Workload(
+    name="alltoall",
+    version=1,
+    summary="part k of each rank's S bytes to rank k: time and bus bandwidth, every element checked",
+    source="nccl-tests doc/PERFORMANCE.md (bus bandwidth)",
+    devices=("cpu", "cuda"),
+    precisions=("fp64", "fp32"),
+    transports=("local", "mpi", "mpi_device", "nccl"),
+    prepare=prepare,
+    params=(Param("bytes", 65536, "size of the vector that each rank sends", "B", any_size),),
+    refuse=refuse_moved,
+)

@@ -1,0 +1,116 @@
+"""Windows of messages between pairs of ranks, one way or both: bandwidth and message rate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clustermark.benchmarks.elements import any_size, check_moved, moved_payload, refuse_moved, scribbled
+from clustermark.core.workload import Amount, Param, ParamValue, Trial, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from clustermark.core.case import Case
+    from clustermark.core.context import Context
+
+MOST_BYTES_UNDER_WAY = 2**32
+
+
+def pairs_of(asked: int, ranks: int) -> int:
+    """Pairs that exchange: those asked for, or all."""
+    return asked or max(1, ranks // 2)
+
+
+def partner_of(rank: int, ranks: int, pairs: int) -> int | None:
+    """Rank k of the lower half and rank k of the upper half are a pair; None for ranks that wait."""
+    half = ranks // 2
+    if rank < min(pairs, half):
+        return rank + half
+    return rank - half if half <= rank < half + pairs and half else (0 if ranks == 1 else None)
+
+
+def work(size: int, pairs: int, window: int, bidirectional: bool) -> dict[str, Amount]:
+    """All messages of all pairs count once."""
+    messages = pairs * window * (2 if bidirectional else 1)
+    return {"bandwidth": Amount(float(messages * size), "B"), "message_rate": Amount(float(messages), "message")}
+
+
+def prepare(case: Case, context: Context) -> Trial:
+    """Each message has its own buffer. One way, a window ends with four bytes back; both ways it needs none."""
+    transport, device = context.transport, context.device
+    size, window = int(case.params["bytes"]), int(case.params["window"])
+    pairs = pairs_of(int(case.params["pairs"]), transport.size)
+    both = bool(case.params["bidirectional"])
+    rank = transport.rank
+    partner = partner_of(rank, transport.size, pairs)
+    amounts = work(size, pairs, window, both)
+    if partner is None:
+        return Trial(_wait, lambda: check_moved(context, _wait, [], []), amounts)
+    sending, receiving = both or rank <= partner, both or rank >= partner
+    out = [device.from_host(moved_payload(size, rank + number)) for number in range(window if sending else 0)]
+    into = [scribbled(size, context) for _ in range(window if receiving else 0)]
+    move = transport.prepare_exchange([(each, partner) for each in out], [(each, partner) for each in into])
+    step = move if both or rank == partner else _acknowledged(context, move, partner)
+    expected = [moved_payload(size, partner + number) for number in range(len(into))]
+    return Trial(step, lambda: check_moved(context, step, into, expected), amounts)
+
+
+def _acknowledged(context: Context, move: Callable[[], object], partner: int) -> Callable[[], object]:
+    word: Any = scribbled(4, context)
+    transport = context.transport
+    prepare_end = transport.prepare_receive if transport.rank < partner else transport.prepare_send
+    end = prepare_end(word, partner)
+
+    def step() -> None:
+        move()
+        end()
+
+    return step
+
+
+def _wait() -> None:
+    pass
+
+
+def _whole(least: int, most: int) -> Callable[[ParamValue], str]:
+    def check(value: ParamValue) -> str:
+        return "" if isinstance(value, int) and least <= value <= most else f"expected {least} to {most}"
+
+    return check
+
+
+def refuse(case: Case) -> str:
+    """One rank, more pairs than ranks allow, windows of more memory than a rank should take."""
+    if case.ranks == 1:
+        return "one rank has nobody to send to"
+    pairs, size = int(case.params["pairs"]), int(case.params["bytes"])
+    if pairs > case.ranks // 2:
+        return f"asks for {pairs} pairs of {case.ranks} ranks; use {case.ranks // 2} or fewer"
+    if size * int(case.params["window"]) > MOST_BYTES_UNDER_WAY:
+        return f"has {case.params['window']} messages of {size} bytes under way, over 4 GiB; use a smaller window"
+    return refuse_moved(case)
+
+
+MULTI_PAIR = Workload(
+    name="multi_pair",
+    version=1,
+    summary="windows of messages between pairs of ranks: uni- or bidirectional bandwidth, every element checked",
+    source="OSU micro-benchmarks osu_bw, osu_bibw, osu_mbw_mr (protocol)",
+    devices=("cpu", "cuda"),
+    precisions=("fp64", "fp32"),
+    transports=("local", "mpi", "mpi_device", "nccl"),
+    prepare=prepare,
+    params=(
+        Param("bytes", 1 << 20, "message size", "B", any_size),
+        Param("window", 8, "messages under way at once, each way", check=_whole(1, 1024)),
+        Param("bidirectional", False, "both ranks of a pair send"),
+        Param(
+            "pairs",
+            0,
+            "pairs of ranks, the first of each in the lower half of the ranks; 0 for all",
+            "",
+            _whole(0, 2**20),
+        ),
+    ),
+    refuse=refuse,
+)

@@ -1,0 +1,73 @@
+"""Rings of ranks in random order: every rank sends to and receives from both neighbours at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clustermark.benchmarks.elements import any_size, check_moved, moved_payload, refuse_moved, scribbled
+from clustermark.core.workload import Amount, Param, ParamValue, Trial, Workload
+
+if TYPE_CHECKING:
+    from clustermark.core.case import Case
+    from clustermark.core.context import Context
+
+
+def neighbours(rank: int, ranks: int, seed: int, ring: int, shuffled: bool) -> tuple[int, int]:
+    """Ranks before and after this one in ring number `ring`, the same answer on every rank."""
+    import numpy as np
+
+    order = np.random.default_rng((seed, ring)).permutation(ranks) if shuffled else np.arange(ranks)
+    place = int(np.flatnonzero(order == rank)[0])
+    return int(order[place - 1]), int(order[(place + 1) % ranks])
+
+
+def work(size: int, ranks: int, rings: int) -> dict[str, Amount]:
+    """Every rank sends two messages in each ring."""
+    messages = 2.0 * ranks * rings
+    return {"bandwidth": Amount(messages * size, "B"), "message_rate": Amount(messages, "message")}
+
+
+def prepare(case: Case, context: Context) -> Trial:
+    """A step goes once through all rings; a ring is one exchange."""
+    transport, device = context.transport, context.device
+    size, rings = int(case.params["bytes"]), int(case.params["rings"])
+    moves, received, expected = [], list[Any](), []
+    for ring in range(rings):
+        before, after = neighbours(transport.rank, transport.size, case.seed, ring, bool(case.params["random"]))
+        number = 2 * ring
+        up, down = (device.from_host(moved_payload(size, 3 * transport.rank + number + way)) for way in range(2))
+        from_before, from_after = scribbled(size, context), scribbled(size, context)
+        # With two ranks both neighbours are one: the order in which it sends pairs the messages.
+        sends, receives = [(up, after), (down, before)], [(from_before, before), (from_after, after)]
+        moves.append(transport.prepare_exchange(sends, receives))
+        received += [from_before, from_after]
+        expected += [moved_payload(size, 3 * before + number), moved_payload(size, 3 * after + number + 1)]
+
+    def step() -> None:
+        for move in moves:
+            move()
+
+    only = moves[0] if rings == 1 else step
+    return Trial(only, lambda: check_moved(context, only, received, expected), work(size, case.ranks, rings))
+
+
+def _some(value: ParamValue) -> str:
+    return "" if isinstance(value, int) and 1 <= value <= 100 else "expected 1 to 100"
+
+
+RANDOM_RING = Workload(
+    name="random_ring",
+    version=1,
+    summary="both neighbours of randomly ordered rings at once: bandwidth under contention, every element checked",
+    source="Rabenseifner, Koniges: Effective Communication and File-I/O Bandwidth Benchmarks (b_eff), 2001",
+    devices=("cpu", "cuda"),
+    precisions=("fp64", "fp32"),
+    transports=("local", "mpi", "mpi_device", "nccl"),
+    prepare=prepare,
+    params=(
+        Param("bytes", 1 << 20, "message size", "B", any_size),
+        Param("rings", 1, "rings that a step goes through", check=_some),
+        Param("random", True, "ranks in random order (drawn from the seed), else in their own"),
+    ),
+    refuse=lambda case: refuse_moved(case) or ("one rank has nobody to send to" if case.ranks == 1 else ""),
+)

@@ -1,0 +1,36 @@
+"""Small cases of every benchmark of communication, with every option, at sizes that divide by nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clustermark.benchmarks import BENCHMARKS
+from clustermark.core.case import Case
+
+NAMES = (
+    *("allgather", "allreduce", "alltoall", "broadcast", "halo_exchange", "multi_pair", "pingpong", "random_ring"),
+    "reduce_scatter",
+)
+SIZES = (0, 1, 7, 5003)
+
+
+def cases(ranks: int, sizes_of: tuple[int, ...] = SIZES) -> list[Case]:
+    """Cases on `ranks` ranks; sizes in bytes, or in float64 for sums."""
+    options: dict[str, list[dict[str, Any]]] = {
+        "halo_exchange": [{"n": n, "dimensions": d, "width": w} for n, d, w in ((7, 2, 2), (5, 3, 1), (3, 3, 2))],
+        "multi_pair": [{"window": 3, "bidirectional": both, "pairs": pairs} for both in (0, 1) for pairs in (0, 1)],
+        "random_ring": [{"rings": 1}, {"rings": 3}, {"random": False}],
+        **{name: [{"in_place": False}, {"in_place": True}] for name in ("allgather", "allreduce", "reduce_scatter")},
+    }
+    found = []
+    for name in NAMES:
+        workload = BENCHMARKS[name]
+        sizes = [{"bytes": size} for size in sizes_of] if workload.param("bytes") else [{}]
+        if name in ("allreduce", "reduce_scatter"):
+            sizes = [{"bytes": 8 * size} for size in sizes_of if size]
+        for size in sizes:
+            for option in options.get(name, [{}]):
+                typed = {key: type(workload.param(key).default)(value) for key, value in option.items()}  # type: ignore[union-attr]
+                params = {p.name: p.default for p in workload.params} | size | typed
+                found.append(Case(name, 1, params, "fp64", "cpu", "mpi", "shm", ranks, ranks))
+    return found
