@@ -33,8 +33,16 @@ class Buffer(Protocol):
         """`wire` with what kernels have put into `array`, all of it written."""
         ...
 
+    def to_fill(self) -> Any:
+        """`wire` for MPI to receive into, when kernels have read what stood there."""
+        ...
+
     def from_wire(self) -> Any:
         """`array` with what MPI has put into `wire`."""
+        ...
+
+    def part(self, begin: int, end: int) -> Buffer:
+        """Some of its elements as a message of their own, in the same memory."""
         ...
 
 
@@ -99,17 +107,25 @@ class Memory(Protocol):
 class HostBuffer:
     """A message that kernels and MPI share."""
 
-    def __init__(self, size: int, dtype: Any) -> None:
-        """Memory of `size` elements."""
-        self.array = self.wire = np.zeros(size, dtype)
+    def __init__(self, array: Array) -> None:
+        """One array for both."""
+        self.array = self.wire = array
 
     def to_wire(self) -> Array:
+        """The array itself."""
+        return self.wire
+
+    def to_fill(self) -> Array:
         """The array itself."""
         return self.wire
 
     def from_wire(self) -> Array:
         """The array itself."""
         return self.array
+
+    def part(self, begin: int, end: int) -> HostBuffer:
+        """A view."""
+        return HostBuffer(self.array[begin:end])
 
 
 def _zeros(shape: tuple[int, ...], dtype: Any) -> Array:
@@ -169,8 +185,8 @@ class HostMemory:
         target[:size] = source[:size]
 
     def buffer(self, size: int, dtype: Any) -> HostBuffer:
-        """One array for both."""
-        return HostBuffer(size, dtype)
+        """Zeros."""
+        return HostBuffer(np.zeros(size, dtype))
 
     def synchronize(self) -> None:
         """Nothing to wait for."""

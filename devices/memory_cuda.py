@@ -41,37 +41,56 @@ def convert(source, size, target):
 class StagedBuffer:
     """A message on the device, and its copy in pinned memory of the host, which MPI is given."""
 
-    def __init__(self, size: int, dtype: Any) -> None:
-        """Memory of `size` elements on both sides."""
-        self.array = cuda.device_array(size, dtype)
-        self.wire = cuda.pinned_array(size, dtype)
+    def __init__(self, array: Any, wire: Array | None = None) -> None:
+        """A message in `array`; its copy is made here where none is given."""
+        self.array = array
+        self.wire = cuda.pinned_array(array.shape, array.dtype) if wire is None else wire
 
     def to_wire(self) -> Any:
         """The host's copy, made now; waits for the kernels that fill the message."""
-        self.array.copy_to_host(self.wire)
+        if self.array.size:
+            self.array.copy_to_host(self.wire)
+        return self.wire
+
+    def to_fill(self) -> Any:
+        """The host's copy: what `from_wire` took out of it is on the device when that returns."""
         return self.wire
 
     def from_wire(self) -> Any:
         """The device's copy, made now."""
-        self.array.copy_to_device(self.wire)
+        if self.array.size:
+            self.array.copy_to_device(self.wire)
         return self.array
+
+    def part(self, begin: int, end: int) -> StagedBuffer:
+        """Views of both copies."""
+        return StagedBuffer(self.array[begin:end], self.wire[begin:end])
 
 
 class DeviceBuffer:
     """A message on the device that MPI reads and writes there; the MPI must be CUDA-aware."""
 
-    def __init__(self, size: int, dtype: Any) -> None:
-        """Memory of `size` elements."""
-        self.array = self.wire = cuda.device_array(size, dtype)
+    def __init__(self, array: Any) -> None:
+        """A message in `array`."""
+        self.array = self.wire = array
 
     def to_wire(self) -> Any:
         """The array when kernels have filled it: MPI knows nothing of the stream."""
         cuda.synchronize()
         return self.wire
 
+    def to_fill(self) -> Any:
+        """The array when kernels have read it."""
+        cuda.synchronize()
+        return self.wire
+
     def from_wire(self) -> Any:
         """The array itself."""
         return self.array
+
+    def part(self, begin: int, end: int) -> DeviceBuffer:
+        """A view."""
+        return DeviceBuffer(self.array[begin:end])
 
 
 class DeviceMemory:
@@ -140,7 +159,7 @@ class DeviceMemory:
 
     def buffer(self, size: int, dtype: Any) -> Any:
         """A message, staged or direct."""
-        return self._buffer(size, np.dtype(dtype))
+        return self._buffer(cuda.device_array(size, np.dtype(dtype)))
 
     def synchronize(self) -> None:
         """Wait for the device."""

@@ -61,7 +61,7 @@ class _Way:
     def start(self, target: int, source: int) -> None:
         """Send what was filled in, and post the receive."""
         outgoing = self.outgoing.to_wire()
-        self._receive = self.comm.Irecv(self.incoming.wire, source, self.tag)
+        self._receive = self.comm.Irecv(self.incoming.to_fill(), source, self.tag)
         self._send = self.comm.Isend(outgoing, target, self.tag)
 
     def arrived(self) -> Any:

@@ -13,7 +13,7 @@ from clustermark.apps.console.devices import bind, refuse_missing
 from clustermark.core.errors import UsageError
 from clustermark.devices import DEVICES
 
-EXAMPLES = {"md": "lj_melt"}
+EXAMPLES = {"md": "lj_melt", "climate": "held_suarez"}
 
 
 def with_row(patch: pytest.MonkeyPatch, **changes: Any) -> None:

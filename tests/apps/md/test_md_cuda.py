@@ -130,8 +130,8 @@ ENTRIES: list[tuple[Any, Any, tuple[str, ...]]] = [
     (velocity_kernels, velocity_cuda, ("kinetic_energy", "langevin_kick", "scale")),
     (slot_numbers, slot_numbers_cuda, ("take", "put", "add")),
     (memory.HostMemory, memory_cuda.DeviceMemory, MEMORY),
-    (memory.HostBuffer, memory_cuda.StagedBuffer, ("__init__", "to_wire", "from_wire")),
-    (memory.HostBuffer, memory_cuda.DeviceBuffer, ("__init__", "to_wire", "from_wire")),
+    (memory.HostBuffer, memory_cuda.StagedBuffer, ("to_wire", "to_fill", "from_wire", "part")),
+    (memory.HostBuffer, memory_cuda.DeviceBuffer, ("to_wire", "to_fill", "from_wire", "part")),
     (halo, halo_cuda, ("pack", "unpack", "unpack_add")),
 ]
 
