@@ -121,12 +121,14 @@ class ResidentDevice(InterpretedDevice):
     Attributes
     ----------
     transfers : all that were made
+    busy : threads whose kernels have not been waited for since their last launch
     """
 
     def __init__(self, *arguments: Any, like: InterpretedDevice | None = None) -> None:
         """`like` shares its compiled kernels and its list of launches."""
         super().__init__(*arguments)
         self.transfers: list[Transfer] = []
+        self.busy: set[int] = set()
         self._lock = threading.Lock()
         if like is not None:
             self.capability, self.options = like.capability, like.options
@@ -134,11 +136,18 @@ class ResidentDevice(InterpretedDevice):
             self.program = like.program
 
     def note(self, kind: str, size: int) -> None:
-        """Write a transfer down."""
+        """Write a transfer down; one with the host waits for the kernels."""
         self.transfers.append(Transfer(kind, size, threading.get_ident()))
+        if kind != ON_DEVICE:
+            self.wait()
+
+    def wait(self) -> None:
+        """This thread's kernels are done."""
+        self.busy.discard(threading.get_ident())
 
     def launch(self, kernel: Any, configuration: tuple[Any, ...], arguments: tuple[Any, ...]) -> None:
         """One launch at a time: ranks may be threads."""
+        self.busy.add(threading.get_ident())
         with self._lock:
             super().launch(kernel, configuration, tuple(map(_given, arguments)))
 
@@ -161,6 +170,7 @@ class ResidentDevice(InterpretedDevice):
             super().installed(),
             mock.patch.object(cuda, "device_array", empty),
             mock.patch.object(cuda, "to_device", filled),
+            mock.patch.object(cuda, "synchronize", self.wait),
         ):
             yield self
 

@@ -21,7 +21,7 @@ from climate_cuda_device import DEVICE
 from climate_examples import setup_of
 from ptx.faults import UninitialisedMemoryError
 from ptx.resident import TO_DEVICE, TO_HOST, ResidentDevice
-from thread_ranks import on_ranks
+from thread_ranks import Request, ThreadComm, on_ranks
 
 from clustermark.apps.climate import damping_cuda, halo_kernels_cuda
 from clustermark.apps.climate.driver import Simulation
@@ -61,10 +61,13 @@ def start_of(setup: Setup) -> dict[str, Any]:
     return windy(Simulation(setup, None).save() or {})
 
 
-def after_a_step(setup: Setup, ranks: int = 1) -> tuple[dict[str, Any], list[tuple[str, int]], Any]:
+def after_a_step(
+    setup: Setup, ranks: int = 1, communicator: type[ThreadComm] = ThreadComm
+) -> tuple[dict[str, Any], list[tuple[str, int]], Any]:
     """The state after a step of a simulation on some ranks, what rank 0 has moved in the step, and its simulation."""
 
     def main(comm: Any) -> Any:
+        comm = None if comm is None else communicator(comm.world, comm.rank)
         simulation = Simulation(setup, comm)
         simulation.restore(start_of(replace(setup, device="cpu")) if simulation.rank == 0 else None)
         me, before = threading.get_ident(), len(RESIDENT.transfers)
@@ -129,6 +132,41 @@ def test_a_step_on_two_ranks_moves_the_halo_and_nothing_else() -> None:
     into = [(TO_DEVICE, part.wire.nbytes) for message in messages for part in message._incoming.values()]
     assert len(into) == 5 and sum(size for _, size in out) == 3 * exchange.bytes_sent + blending.bytes_sent
     assert sorted(moved) == sorted([*out, *into, WORDS])
+
+
+class CudaAware(ThreadComm):
+    """A communicator that reads and writes the memory of the device, when its kernels have been waited for."""
+
+    def Isend(self, array: Any, target: int, tag: int) -> Any:
+        assert threading.get_ident() not in RESIDENT.busy
+        return super().Isend(np.array(array.memory, subok=False), target, tag)
+
+    def Irecv(self, array: Any, source: int, tag: int) -> Any:
+        assert threading.get_ident() not in RESIDENT.busy
+
+        def wait() -> None:
+            self.Recv(np.asarray(array.memory), source, tag)
+            array.memory.mark()
+
+        return Request(wait)
+
+    def Send(self, array: Any, target: int, tag: int) -> None:
+        super().Send(array.memory if hasattr(array, "memory") else array, target, tag)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_messages_in_the_memory_of_the_device_are_given_to_mpi_when_kernels_have_been_waited_for(
+    waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = replace(WATER, device="cuda", direct_messages=True)
+    if not waits:
+        monkeypatch.setattr(RESIDENT, "wait", lambda: None)
+        with pytest.raises(AssertionError):
+            after_a_step(setup, 2, CudaAware)
+        return
+    found, moved, _ = after_a_step(setup, 2, CudaAware)
+    assert differing(found, on_cpu(WATER), start_of(WATER), WATER) == []
+    assert moved == [WORDS]
 
 
 def stale_wire(buffer: Any) -> Any:
