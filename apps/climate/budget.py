@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from clustermark.apps.climate.backend import Backend
 from clustermark.apps.climate.core import Core
 from clustermark.apps.climate.decomposition import Domain, evolved
 from clustermark.apps.climate.grid import area_weights
@@ -22,39 +23,52 @@ class Budget:
     """Integrals over the sphere of what all ranks' blocks hold; every method is collective."""
 
     def __init__(
-        self, domain: Domain, radius: float, comm: Any, core: Core, start: State, partition: Floats | None = None
+        self,
+        domain: Domain,
+        radius: float,
+        comm: Any,
+        core: Core,
+        start: State,
+        partition: Floats | None,
+        backend: Backend,
     ) -> None:
         """Areas that cells stand for (grid.area_weights), and bounds of the sums from the state at the start.
 
         Parameters
         ----------
-        partition : (2, rows, columns) areas for the mass alone (seam.partition_weights)
+        start : on the host
+        partition : (2, rows, columns) areas for the mass alone (seam.partition_weights), or None
+        backend : kernels and memory of the states whose mass is asked for
         """
-        self._columns, self._core = domain.blocks[0].columns, core
+        self._rows, self._columns, self._core = domain.blocks[0].rows, domain.blocks[0].columns, core
+        self._memory, self._scale_cells = backend.memory, backend.sums.scale_cells
         areas = area_weights(domain.grid, radius)
-        self._sums = AreaSums(comm, domain.cut(np.pad(areas, HALO)), self._columns, float(areas.max()))
+        self._sums = AreaSums(comm, domain.cut(np.pad(areas, HALO)), self._columns, float(areas.max()), backend)
         self._mass_sums = self._sums
         if partition is not None:
             weights = domain.cut(np.pad(partition, ((0, 0), (HALO, HALO), (HALO, HALO))))
-            self._mass_sums = AreaSums(comm, weights, self._columns, float(partition.max()))
+            self._mass_sums = AreaSums(comm, weights, self._columns, float(partition.max()), backend)
         with np.errstate(all="ignore"):  # what stands behind the halos may be anything
-            largest = [float(np.abs(self.cells(field)).max()) for field in (start.mass, core.energy(start))]
+            cells = [evolved(field, self._columns) for field in (start.mass, core.energy(start))]
+        largest = [float(np.abs(field).max()) for field in cells]
         if comm is not None:
             largest = [max(values) for values in zip(*comm.allgather(largest), strict=True)]
         self._mass_bound, self._energy_bound = (ROOM * value for value in largest)
 
     def mass(self, state: State) -> float:
         """∫h dA [m³] of water, ∫p_s dA [N] of an atmosphere; NaN where a value is not finite or far off."""
-        return _integral(self._mass_sums, "mass", state.mass.astype(np.float64), self._mass_bound)
+        return _integral(self._mass_sums, "mass", state.mass, self._mass_bound)
 
     def energy(self, state: State) -> float:
-        """∫ of the total energy, kinetic, internal and potential (core.Core.energy); NaN as for the mass."""
+        """∫ of the total energy of a state on the host (core.Core.energy); NaN as for the mass."""
         with np.errstate(all="ignore"):
-            return _integral(self._sums, "energy", self._core.energy(state), self._energy_bound)
+            values = self._memory.from_host(self._core.energy(state))
+            return _integral(self._sums, "energy", values, self._energy_bound)
 
-    def cells(self, field: Array) -> Array:
-        """The evolved cells of a field of this rank: a view."""
-        return evolved(field, self._columns)
+    def scale_mass(self, state: State, factor: float) -> None:
+        """Multiply the mass field of this rank's evolved cells."""
+        for block in range(len(state.mass)):
+            self._scale_cells(state.mass[block], self._rows, self._columns, factor)
 
 
 def _integral(sums: AreaSums, name: str, values: Array, bound: float) -> float:
@@ -90,6 +104,6 @@ class MassFixer:
         self.raw_drift += (mass - self.last) / self.reference
         self.last = mass
         if self.enabled:
-            self._budget.cells(state.mass)[...] *= state.mass.dtype.type(self.reference / mass)
+            self._budget.scale_mass(state, self.reference / mass)
             self.last = self.reference
         return True

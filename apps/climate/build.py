@@ -69,6 +69,7 @@ def make_setup(data: Input) -> Setup:
         fixer=data.fixer,
         flux_matching=data.flux_matching,
         tracer=data.tracer,
+        device=data.device,
     )
 
 

@@ -4,55 +4,49 @@ from __future__ import annotations
 
 import numpy as np
 
-from clustermark.apps.climate import damping_cpu
+from clustermark.apps.climate.backend import Backend, Size
 from clustermark.apps.climate.decomposition import Domain
 from clustermark.apps.climate.layout import BUFFER, PRECISIONS, Region, State
 from clustermark.apps.climate.metric import Metric
 from clustermark.apps.climate.model import SECONDS_PER_HOUR, Model
-from clustermark.devices.simd import Width, native_width
 
 
 class Damper:
     """What core.Core.damp does."""
 
-    def __init__(self, model: Model, domain: Domain, metric: Metric) -> None:
+    def __init__(self, model: Model, domain: Domain, metric: Metric, backend: Backend) -> None:
         """Take the e-folding time of the model."""
         dtype = PRECISIONS[model.setup.precision]
-        self._metric = metric
+        self._inverse_spacing = metric.inverse_spacing
+        self._cosines = metric.rows_of(backend.memory)
         _, self._rows, self._pitch = domain.shape
+        self._levels = max(len(model.interfaces) - 1, 1)
         self._coefficient = damping_coefficient(model, domain, metric)
-        self._width = Width(native_width(dtype))
-        self._work = damping_cpu.make_work(model.threads, self._pitch, dtype)
+        self._copy_cells = backend.cells.copy_cells
+        self._damp, self._own = backend.damp(Size(model.threads, self._levels, self._rows, self._pitch, dtype))
         # Water has no θ: its kernel damps the wind along rows once more in the place of it, into arrays of no use.
-        self._nothing = np.zeros(domain.shape[1:], dtype).reshape(-1)
+        self._nothing = backend.memory.from_host(np.zeros(domain.shape[1:], dtype).reshape(-1))
 
     def damp(self, block: int, region: Region, now: State, new: State) -> None:
         """new = now − ν₄Δt·∇⁴now on the region; the mass is copied."""
-        rows = slice(region.first_row, region.last_row)
-        columns = slice(region.first_column, region.last_column)
-        new.mass[block, rows, columns] = now.mass[block, rows, columns]
-        theta = now.u if now.theta is None else now.theta
-        spare = self._nothing if new.theta is None else new.theta[block].reshape(-1)
-        damping_cpu.damp(
-            now.u[block].reshape(-1),
-            now.v[block].reshape(-1),
-            theta[block].reshape(-1),
-            self._metric.cos_center[block],
-            self._metric.cos_face[block],
-            self._metric.inverse_spacing,
+        corners = region.first_row, region.last_row, region.first_column, region.last_column
+        (mass, u, v, *theta), (new_mass, new_u, new_v, *new_theta) = now.flat[block], new.flat[block]
+        self._copy_cells(mass, self._pitch, *corners, new_mass)
+        self._damp(
+            u,
+            v,
+            *(theta or [u]),
+            *self._cosines[block],
+            self._inverse_spacing,
             self._coefficient,
-            now.u.shape[1],
+            self._levels,
             self._rows,
             self._pitch,
-            region.first_row,
-            region.last_row,
-            region.first_column,
-            region.last_column,
-            self._width,
-            self._work,
-            new.u[block].reshape(-1),
-            new.v[block].reshape(-1),
-            spare,
+            *corners,
+            *self._own,
+            new_u,
+            new_v,
+            *(new_theta or [self._nothing]),
         )
 
 

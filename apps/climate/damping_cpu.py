@@ -34,6 +34,12 @@ def make_work(chunks: int, pitch: int, dtype: str) -> Array:
     return aligned_zeros((chunks, WORK_ROWS * (pitch + 2 * MOST_LANES)), dtype)
 
 
+def copy_cells(source, pitch, first_row, last_row, first_column, last_column, target):
+    """The cells of a rectangle of a flat block into another block."""
+    cells = slice(first_row, last_row), slice(first_column, last_column)
+    target.reshape(-1, pitch)[cells] = source.reshape(-1, pitch)[cells]
+
+
 @_inline
 def _ring(kind, row, wide):
     """Place of a row in a ring of two."""

@@ -149,6 +149,25 @@ def damp_cells(
         store(theta_new, at, theta_after)
 
 
+@cuda.jit(cache=True)
+def copy_cell(source, pitch, first_row, last_row, first_column, last_column, target):
+    """One cell; see damping_cpu.copy_cells."""
+    x, y = cuda.grid(2)
+    i, j = first_column + x, first_row + y
+    if i < last_column and j < last_row:
+        store(target, j * pitch + i, load(source, j * pitch + i))
+
+
+def copy_cells(
+    source: Any, pitch: int, first_row: int, last_row: int, first_column: int, last_column: int, target: Any
+) -> None:
+    """The cells of a rectangle of a flat block into another block; as damping_cpu.copy_cells."""
+    if first_row < last_row and first_column < last_column:
+        copy_cell[blocks_over(last_row - first_row, last_column - first_column), (*BLOCK, 1)](
+            source, pitch, first_row, last_row, first_column, last_column, target
+        )
+
+
 def damp(
     u: Any,
     v: Any,

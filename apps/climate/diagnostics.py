@@ -60,8 +60,13 @@ class Observed(Protocol):
     time: float
 
     @property
+    def resident(self) -> State:
+        """The prognostic fields where kernels work on them."""
+        ...
+
+    @property
     def state(self) -> State:
-        """The prognostic fields."""
+        """The prognostic fields on the host."""
         ...
 
 
@@ -133,7 +138,7 @@ class Diagnostics:
         return Look(
             step=simulation.step,
             time=simulation.time,
-            mass=simulation.budget.mass(state) / self._weight,
+            mass=simulation.budget.mass(simulation.resident) / self._weight,
             energy=simulation.budget.energy(state),
             raw_mass_drift=fixer.raw_drift,
             fixer_work=-fixer.raw_drift if fixer.enabled else 0.0,

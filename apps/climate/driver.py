@@ -8,6 +8,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from clustermark.apps.climate.backend import make_backend, to_device, to_host
 from clustermark.apps.climate.budget import Budget, MassFixer
 from clustermark.apps.climate.decomposition import choose
 from clustermark.apps.climate.diagnostics import Diagnostics, refuse_no_mass
@@ -21,7 +22,7 @@ from clustermark.apps.climate.metric import make_metric
 from clustermark.apps.climate.model import make_model
 from clustermark.apps.climate.parts import make_core, make_matching, make_tracer
 from clustermark.apps.climate.setup import Setup
-from clustermark.apps.climate.states import fields, like, make_exchanges, parts_of
+from clustermark.apps.climate.states import like, make_exchanges, parts_of
 from clustermark.apps.climate.tracer import Tracer
 from clustermark.apps.console.sections import SectionClock
 
@@ -51,36 +52,43 @@ class Simulation:
         ------
         UsageError : panels that cannot be cut for these ranks, or more threads than numba has
         """
-        self.setup, self.comm = setup, comm
-        self.model = make_model(setup)
+        self.setup, self.comm, self.model = setup, comm, make_model(setup)
         self.rank, self.ranks = (comm.rank, comm.size) if comm is not None else (0, 1)
         numba.set_num_threads(self.model.threads)
         self.clock = SectionClock(SECTIONS)
         self.grid = PanelGrid(setup.cells)
         self.domain = choose(self.grid, self.ranks, setup.py, setup.px, self.rank)
         self.metric = make_metric(self.domain, self.model.case.planet.radius)
-        self.core = make_core(self.model, self.domain, self.metric)
+        backend = make_backend(setup.device, setup.direct_messages)
+        self.memory = backend.memory
+        self.core = make_core(self.model, self.domain, self.metric, backend)
         self.levels = self.core.levels
         # The state of now and two spare ones; an exchange is bound to the arrays of one state.
-        first = make_state(self.model, self.domain)
-        self._states = [first, like(first), like(first)]
-        self._exchanges = make_exchanges(self.domain, comm, self._states, self.model.threads)
-        self._blendings = make_exchanges(self.domain, comm, self._states, self.model.threads, BUFFER)
+        made = make_state(self.model, self.domain)
+        first = to_device(self.memory, made)
+        self._states = [first, like(self.memory, first), like(self.memory, first)]
+        about = self.domain, comm, self._states, self.model.threads, backend
+        self._exchanges, self._blendings = make_exchanges(*about), make_exchanges(*about, BUFFER)
         self._pending: Exchange | None = None
         self.tracer = make_tracer(self.model, self.domain, comm, self.metric, first)
         self._whole, self._inner, self._rim = parts_of(self.domain)
         self._blocks = range(len(self.domain.blocks))
         self.step, self.time = 0, 0.0
         self._share_all()
-        self._matching, areas = make_matching(self.model, self.domain, comm, self.metric, first)
-        self.budget = Budget(self.domain, self.model.case.planet.radius, comm, self.core, first, areas)
+        self._matching, areas = make_matching(self.model, self.domain, comm, self.metric, first, backend)
+        self.budget = Budget(self.domain, self.model.case.planet.radius, comm, self.core, made, areas, backend)
         self.fixer = MassFixer(self.budget, first, setup.fixer)
         self.diagnostics = Diagnostics(self)
 
     @property
-    def state(self) -> State:
-        """The prognostic fields; halos are valid between calls."""
+    def resident(self) -> State:
+        """The prognostic fields where kernels work on them; halos are valid between calls."""
         return self._states[0]
+
+    @property
+    def state(self) -> State:
+        """The prognostic fields on the host: `resident` itself on the CPU, else a copy, to be read only."""
+        return to_host(self.memory, self.resident)
 
     @property
     def spare(self) -> State:
@@ -162,7 +170,7 @@ class Simulation:
         with self.clock.section("fixer"):
             finite = self.fixer.apply(now)
         if not finite:
-            refuse_no_mass(self, now)
+            refuse_no_mass(self, to_host(self.memory, now))
         self._share_halo(now)
 
     def _carry(self, tracer: Tracer, start: State, read: State, new: State) -> None:
@@ -224,7 +232,7 @@ class Simulation:
 
     def _share_all(self) -> None:
         """Fill the halos of a state that has just been made."""
-        self._share_halo(self.state)
+        self._share_halo(self.resident)
         self._settle()
         if self.tracer is not None:
             self.tracer.share()
@@ -254,13 +262,13 @@ class Simulation:
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name → shape of every array of `save`."""
         panel = (self.grid.rows, self.grid.columns)
-        named = zip(FIELDS, fields(self.state), strict=True)
+        named = zip(FIELDS, self.resident.fields, strict=True)
         shapes = {name: (2, *array.shape[1:-2], *panel) for name, array in named if array is not None}
         return shapes | dict.fromkeys(NUMBERS, ())
 
     def save(self) -> dict[str, Array] | None:
         """All that a bitwise continuation needs, on rank 0; None elsewhere."""
-        named = zip(FIELDS, fields(self.state), strict=True)
+        named = zip(FIELDS, self.state.fields, strict=True)
         parts = {name: gather(self.domain, array, self.comm) for name, array in named if array is not None}
         fixer = self.fixer
         numbers = (self.step, self.time, fixer.reference, fixer.last, fixer.raw_drift, self.setup.flux_matching)
@@ -270,9 +278,10 @@ class Simulation:
 
     def restore(self, state: Mapping[str, Any] | None) -> None:
         """Go on from what `save` gave on rank 0; the other ranks give None."""
-        for name, array in zip(FIELDS, fields(self.state), strict=True):
+        for name, array, there in zip(FIELDS, self.state.fields, self.resident.fields, strict=True):
             if array is not None:
                 scatter(self.domain, state[name] if state is not None else None, array, self.comm)
+                self.memory.send(array, there)
         numbers = [float(state[name]) for name in NUMBERS] if state is not None else []
         if self.comm is not None:
             numbers = self.comm.bcast(numbers, 0)
@@ -280,7 +289,7 @@ class Simulation:
         self.step = int(step)
         if bool(matched) != self.setup.flux_matching:
             # The mass was measured on other areas.
-            self.fixer.reference = self.fixer.last = self.budget.mass(self.state)
+            self.fixer.reference = self.fixer.last = self.budget.mass(self.resident)
         self._share_all()
 
 

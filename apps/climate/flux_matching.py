@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from clustermark.apps.climate.backend import Backend
 from clustermark.apps.climate.decomposition import Domain
-from clustermark.apps.climate.flux_matching_cpu import column_fluxes, correct_cells, piece_fluxes
 from clustermark.apps.climate.layout import HALO, Array, Floats, State
 from clustermark.apps.climate.messages import Messages
 from clustermark.apps.climate.metric import Metric
@@ -47,7 +47,16 @@ class _Faces:
 class FluxMatching:
     """Corrects the mass of Yin's cells along the seam, once per step; calls are collective and in the same order."""
 
-    def __init__(self, domain: Domain, comm: Any, seam: Seam, metric: Metric, thickness: Floats, state: State) -> None:
+    def __init__(
+        self,
+        domain: Domain,
+        comm: Any,
+        seam: Seam,
+        metric: Metric,
+        thickness: Floats,
+        state: State,
+        backend: Backend,
+    ) -> None:
         """Lists and messages of this rank.
 
         Parameters
@@ -56,8 +65,12 @@ class FluxMatching:
         seam : make_seam of the grid
         thickness : (levels,) Δσ; (1,) of one for water
         state : one of the shapes and dtypes of all that will come
+        backend : kernels, and the memory of the states
         """
-        self._domain, self._metric, self._thickness = domain, metric, thickness
+        self._kernels, self._memory = backend.matching, backend.memory
+        on_device = self._memory.from_host
+        self._domain, self._metric, self._levels = domain, metric, len(thickness)
+        self._thickness = on_device(thickness)
         self._plane, self._pitch = domain.shape[1] * domain.shape[2], domain.shape[2]
         donors, donor_slots = domain.owners(_YANG, seam.piece_rows - HALO, seam.piece_columns - HALO)
         takers, taker_slots = domain.owners(_YIN, seam.rows - HALO, seam.columns - HALO)
@@ -65,9 +78,9 @@ class FluxMatching:
         given, taken = np.flatnonzero(donors == domain.rank), np.flatnonzero(targets == domain.rank)
         own = np.flatnonzero(takers == domain.rank)
         sizes = [_counts(targets[given]), _counts(donors[taken])]
-        self._messages = Messages(domain.rank, comm, _TAG, [np.float64], [sizes])
-        self._out = _spots(targets[given], self._messages.starts_out[0])
-        self._in = _spots(donors[taken], self._messages.starts_in[0])
+        self._messages = Messages(domain.rank, comm, _TAG, [np.float64], [sizes], self._memory)
+        self._out = on_device(_spots(targets[given], self._messages.starts_out[0]))
+        self._in = on_device(_spots(donors[taken], self._messages.starts_in[0]))
         # Faces: the stencils of the pieces that are given, then Yin's own.
         kinds = [np.full(len(given), kind) for kind, _, _ in STENCIL]
         rows = [seam.piece_rows[given] + down for _, down, _ in STENCIL]
@@ -79,13 +92,13 @@ class FluxMatching:
         )
         numbers = self._take_faces(np.concatenate([*kinds, seam.kinds[own]]), places, state)
         stencils = len(STENCIL) * len(given)
-        self._stencils = np.ascontiguousarray(numbers[:stencils].reshape(len(STENCIL), -1).T)
-        self._coefficients = np.ascontiguousarray(seam.coefficients[given])
-        self._own, self._signs = numbers[stencils:], seam.signs[own]
-        self._starts = np.cumsum(np.concatenate([[0], np.diff(seam.starts)[own]]))
+        self._stencils = on_device(np.ascontiguousarray(numbers[:stencils].reshape(len(STENCIL), -1).T))
+        self._coefficients = on_device(np.ascontiguousarray(seam.coefficients[given]))
+        self._own, self._signs = on_device(numbers[stencils:]), on_device(seam.signs[own])
+        self._starts = on_device(np.cumsum(np.concatenate([[0], np.diff(seam.starts)[own]])))
         cells = self._places(taker_slots[own], seam.rows[own], seam.columns[own])
-        self._cells = self._flat(cells, 1)
-        self._factors = metric.inverse_spacing / metric.cos_center[cells.slots, cells.rows]
+        self._cells = on_device(self._flat(cells, 1))
+        self._factors = on_device(metric.inverse_spacing / metric.cos_center[cells.slots, cells.rows])
 
     @property
     def bytes_sent(self) -> int:
@@ -97,18 +110,18 @@ class FluxMatching:
         self._messages.receive()
         mass = state.mass.reshape(-1)
         for faces, wind in zip(self._faces, (state.u, state.v), strict=True):
-            column_fluxes(
+            self._kernels.column_fluxes(
                 mass, wind.reshape(-1), self._thickness, self._plane, faces.mass_places, faces.wind_places,
                 faces.beyond, faces.factors, faces.masses, faces.fluxes,
             )  # fmt: skip
         buffer = self._messages.buffers[0]
-        piece_fluxes(self._fluxes, self._stencils, self._coefficients, self._out, buffer)
+        self._kernels.piece_fluxes(self._fluxes, self._stencils, self._coefficients, self._out, buffer)
         self._messages.send()
 
     def finish(self, timestep: float, state: State) -> None:
         """Correct the mass at the end of the step, whose last stage has left `state`."""
         self._messages.wait_received()
-        correct_cells(
+        self._kernels.correct_cells(
             self._fluxes, self._own, self._signs, self._messages.buffers[0], self._starts, self._in, self._factors,
             timestep, self._cells, state.mass.reshape(-1),
         )  # fmt: skip
@@ -130,16 +143,18 @@ class FluxMatching:
         # Faces of u first, and along rows: memory is read in its order.
         order = np.argsort(kinds[first], kind="stable")
         counts = [int(np.count_nonzero(kinds[first] == kind)) for kind in (EAST, NORTH)]
-        self._fluxes = np.zeros(len(faces))
+        on_device = self._memory.from_host
+        self._fluxes = on_device(np.zeros(len(faces)))
         self._faces = []
         for kind, beyond in ((EAST, 1), (NORTH, self._pitch)):
             some = first[order][counts[EAST] :] if kind == NORTH else first[order][: counts[EAST]]
             here = _Places(places.slots[some], places.rows[some], places.columns[some])
             cosine = self._metric.cos_face[here.slots, here.rows] if kind == NORTH else np.ones(len(some))
-            fluxes = self._fluxes[counts[EAST] :] if kind == NORTH else self._fluxes[: counts[EAST]]
-            masses = np.zeros(len(some), state.u.dtype)
-            wind_places = self._flat(here, len(self._thickness))
-            self._faces.append(_Faces(flat[some], wind_places, beyond, 0.5 * cosine, masses, fluxes))
+            part = slice(counts[EAST], None) if kind == NORTH else slice(0, counts[EAST])
+            fluxes = self._fluxes[part] if len(some) else self._fluxes
+            masses = on_device(np.zeros(len(some), state.u.dtype))
+            places_of = on_device(flat[some]), on_device(self._flat(here, self._levels))
+            self._faces.append(_Faces(*places_of, beyond, on_device(0.5 * cosine), masses, fluxes))
         ranks = np.empty_like(order)
         ranks[order] = np.arange(len(order))
         return ranks[numbers]

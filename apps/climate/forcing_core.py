@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from clustermark.apps.climate import forcing_cpu
+from clustermark.apps.climate.backend import Backend, Size
 from clustermark.apps.climate.cases import PrimitiveCase
 from clustermark.apps.climate.decomposition import Domain
 from clustermark.apps.climate.forcing import HeldSuarez, forcing_table
@@ -12,35 +12,30 @@ from clustermark.apps.climate.initial import on_panels
 from clustermark.apps.climate.layout import PRECISIONS, Region, State
 from clustermark.apps.climate.model import Model
 from clustermark.apps.climate.vertical import Levels
-from clustermark.devices.simd import Width, native_width
 
 
 class Forcing:
     """What core.Core.force does."""
 
-    def __init__(self, case: PrimitiveCase, model: Model, domain: Domain, levels: Levels) -> None:
+    def __init__(self, case: PrimitiveCase, model: Model, domain: Domain, levels: Levels, backend: Backend) -> None:
         """Tables of Held & Suarez 1994 where the case names them."""
         dtype = PRECISIONS[model.setup.precision]
         self._planet, self._on = case.planet, case.forcing == "held_suarez"
         forcing = HeldSuarez()
-        self._constants, self._table = forcing.constants, forcing_table(forcing, levels)
+        on_device = backend.memory.from_host
+        self._constants, self._table = forcing.constants, on_device(forcing_table(forcing, levels))
         squares = on_panels(domain.grid, "center", lambda _longitude, latitude: np.sin(latitude) ** 2)
-        self._sine_square = domain.cut(squares).astype(dtype)
+        self._sine_square = [on_device(square.reshape(-1)) for square in domain.cut(squares).astype(dtype)]
         _, self._rows, self._pitch = domain.shape
-        self._width = Width(native_width(dtype))
-        self._work = forcing_cpu.make_work(model.threads, self._pitch, dtype)
+        self._force, self._own = backend.force(Size(model.threads, levels.count, self._rows, self._pitch, dtype))
 
     def force(self, block: int, region: Region, timestep: float, state: State) -> None:
         """Relax θ and slow the winds for one step, in place."""
         if not self._on:
             return
-        assert state.theta is not None
-        forcing_cpu.force(
-            state.mass[block].reshape(-1),
-            state.u[block].reshape(-1),
-            state.v[block].reshape(-1),
-            state.theta[block].reshape(-1),
-            self._sine_square[block].reshape(-1),
+        self._force(
+            *state.flat[block],
+            self._sine_square[block],
             self._table,
             self._constants,
             self._planet.kappa,
@@ -52,6 +47,5 @@ class Forcing:
             region.last_row,
             region.first_column,
             region.last_column,
-            self._width,
-            self._work,
+            *self._own,
         )

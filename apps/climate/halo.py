@@ -10,28 +10,20 @@ solutions along the seam are drawn together.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from clustermark.apps.climate.backend import Backend, make_backend
 from clustermark.apps.climate.decomposition import Domain
-from clustermark.apps.climate.halo_kernels_cpu import (
-    blend_points,
-    interpolate_scalar,
-    interpolate_scalar_in_threads,
-    interpolate_wind,
-    interpolate_wind_in_threads,
-    pack_runs,
-    unpack_points,
-    unpack_runs,
-)
 from clustermark.apps.climate.layout import HALO, Array
 from clustermark.apps.climate.messages import Messages
 from clustermark.apps.climate.overset import OversetTables, ScalarDonors, Stencil, VectorDonors
 from clustermark.apps.climate.routes import Points, Routes, Runs, make_routes
-from clustermark.devices.simd import Width
+from clustermark.devices.memory import Memory
 
 _COPY_TAG = 21
 _POINT_TAG = 22
@@ -56,7 +48,9 @@ class _Field:
 
 
 def _field(kind: str, array: Array) -> _Field:
-    if not array.flags.c_contiguous or array.ndim not in (3, 4):
+    # Of the strides, as arrays of the GPU have no NumPy flags.
+    packed = tuple(array.dtype.itemsize * math.prod(array.shape[k + 1 :]) for k in range(array.ndim))
+    if array.strides != packed or array.ndim not in (3, 4):
         raise ValueError(
             f"a field of an exchange has the shape {array.shape}: expected (blocks, [levels,] rows, pitch)"
         )
@@ -95,6 +89,7 @@ class Exchange:
         routes: Routes | None = None,
         threads: int = 1,
         depth: int = HALO,
+        backend: Backend | None = None,
     ) -> None:
         """Messages and tables of these arrays, which stay the caller's.
 
@@ -106,13 +101,15 @@ class Exchange:
         routes : of `make_routes`, to be shared by exchanges of the same domain
         threads : more than one shares points among numba's threads
         depth : cells of the halo that are filled, 2 or 3; not looked at where routes are given
+        backend : kernels, and the memory of the fields; None: those of the CPU
         """
+        backend = backend or make_backend("cpu")
+        self._kernels, self._memory = backend.halo, backend.memory
+        self._scalar, self._wind = backend.interpolate(threads)
         self.routes = routes or make_routes(domain, tables, depth)
         self.fields = [_field("center", array) for array in scalars]
         for u, v in vectors:
             self.fields += [_field("east", u), _field("north", v)]
-        self.threads = threads
-        self._width = Width(4)
         self._prepare_copies(domain, comm)
         self._prepare_points(domain, tables, comm)
         self._evaluated = [self._evaluation(number, tables) for number in range(len(self.fields))]
@@ -127,7 +124,7 @@ class Exchange:
         self._copies.receive()
         self._points.receive()
         for field, copy, buffer in zip(self.fields, self._copies_out, self._copies.buffers, strict=True):
-            pack_runs(
+            self._kernels.pack_runs(
                 field.flat, copy.places, copy.lengths, copy.spots, copy.strides, field.plane, field.levels, buffer
             )
         self._copies.send()
@@ -139,30 +136,30 @@ class Exchange:
         if self._cut:
             self._copies.wait_received()
             for field, copy, buffer in zip(self.fields, self._copies_in, self._copies.buffers, strict=True):
-                unpack_runs(
+                self._kernels.unpack_runs(
                     buffer, copy.places, copy.lengths, copy.spots, copy.strides, field.plane, field.levels, field.flat
                 )
             self._send_points()
         self._points.wait_received()
         for number, field in enumerate(self.fields):
-            got, places, own = self._points_in[number].table, self._halo_places[number], self._own[number]
+            got, places, own = self._got[number], self._halo_places[number], self._own[number]
+            buffer, size = self._points.buffers[number], (field.plane, field.levels)
             if own is None:
-                unpack_points(self._points.buffers[number], got, places, field.plane, field.levels, field.flat)
+                self._kernels.unpack_points(buffer, got, places, *size, field.flat)
             else:
-                blend_points(self._points.buffers[number], got, places, own, field.plane, field.levels, field.flat)
+                self._kernels.blend_points(buffer, got, places, own, *size, field.flat)
         self._copies.wait_sent()
         self._points.wait_sent()
 
     def _send_points(self) -> None:
-        scalar: Any = interpolate_scalar if self.threads == 1 else interpolate_scalar_in_threads
-        wind: Any = interpolate_wind if self.threads == 1 else interpolate_wind_in_threads
         for number, field in enumerate(self.fields):
-            size = field.pitch, field.plane, field.levels, self._width, self._points.buffers[number]
+            size, buffer = (field.pitch, field.plane, field.levels), self._points.buffers[number]
             if field.kind == "center":
-                scalar(field.flat, *self._evaluated[number], *size)
+                self._scalar.call(field.flat, *self._evaluated[number], *size, *self._scalar.own, buffer)
             elif field.kind == "east":
+                points = self._evaluated[number], self._evaluated[number + 1]
                 v = self.fields[number + 1].flat
-                wind(field.flat, v, self._evaluated[number], self._evaluated[number + 1], *size)
+                self._wind.call(field.flat, v, *points, *size, *self._wind.own, buffer)
         self._points.send()
 
     def _prepare_copies(self, domain: Domain, comm: Any) -> None:
@@ -172,10 +169,13 @@ class Exchange:
             [{rank: field.levels * int(runs.lengths.sum()) for rank, runs in side.items()} for side in (out, into)]
             for field in self.fields
         ]
-        self._copies = Messages(domain.rank, comm, _COPY_TAG, [field.flat.dtype for field in self.fields], sizes)
+        dtypes, memory = [field.flat.dtype for field in self.fields], self._memory
+        self._copies = Messages(domain.rank, comm, _COPY_TAG, dtypes, sizes, memory)
         self._cut = bool(out)
-        self._copies_out = [_copy(field, out, self._copies.starts_out[f]) for f, field in enumerate(self.fields)]
-        self._copies_in = [_copy(field, into, self._copies.starts_in[f]) for f, field in enumerate(self.fields)]
+        self._copies_out, self._copies_in = (
+            [_copy(field, side, starts[f], memory) for f, field in enumerate(self.fields)]
+            for side, starts in ((out, self._copies.starts_out), (into, self._copies.starts_in))
+        )
 
     def _prepare_points(self, domain: Domain, tables: OversetTables, comm: Any) -> None:
         """Messages, points and places of phase B."""
@@ -184,43 +184,45 @@ class Exchange:
             [{rank: field.levels * len(points.slots) for rank, points in side.items()} for side in both]
             for field, both in zip(self.fields, sides, strict=True)
         ]
-        self._points = Messages(domain.rank, comm, _POINT_TAG, [field.flat.dtype for field in self.fields], sizes)
+        dtypes, memory = [field.flat.dtype for field in self.fields], self._memory
+        self._points = Messages(domain.rank, comm, _POINT_TAG, dtypes, sizes, memory)
         self._points_out = [_segments(out, self._points.starts_out[f]) for f, (out, _) in enumerate(sides)]
-        self._points_in = [_segments(into, self._points.starts_in[f]) for f, (_, into) in enumerate(sides)]
+        points_in = [_segments(into, self._points.starts_in[f]) for f, (_, into) in enumerate(sides)]
+        self._got = [memory.from_host(got.table) for got in points_in]
         self._halo_places = [
-            field.places(got.points.slots, got.points.rows, got.points.columns)
-            for field, got in zip(self.fields, self._points_in, strict=True)
+            memory.from_host(field.places(got.points.slots, got.points.rows, got.points.columns))
+            for field, got in zip(self.fields, points_in, strict=True)
         ]
-
-        self._own = [
+        own = [
             _evolved_points(domain, getattr(tables, {"center": "scalar"}.get(field.kind, field.kind)), got.points)
-            for field, got in zip(self.fields, self._points_in, strict=True)
+            for field, got in zip(self.fields, points_in, strict=True)
         ]
+        self._own = [None if some is None else memory.from_host(some) for some in own]
 
     def _evaluation(self, number: int, tables: OversetTables) -> tuple[Any, ...]:
         """Segments, and places and weights of the stencils, that this rank evaluates for a field."""
-        field, out = self.fields[number], self._points_out[number]
-        table = _in_pieces(out.table)
+        field, out, memory = self.fields[number], self._points_out[number], self._memory
+        table = memory.from_host(_in_pieces(out.table))
         if field.kind == "center":
-            return table, _donors(field, out.points, tables.scalar.stencil, None)
+            return table, _donors(field, out.points, tables.scalar.stencil, None, memory)
         wind = tables.east if field.kind == "east" else tables.north
         return (
             table,
-            _donors(field, out.points, wind.east, wind.from_east),
-            _donors(field, out.points, wind.north, wind.from_north),
+            _donors(field, out.points, wind.east, wind.from_east, memory),
+            _donors(field, out.points, wind.north, wind.from_north, memory),
         )
 
 
-def _copy(field: _Field, side: dict[int, Runs], starts: dict[int, int]) -> _Copy:
+def _copy(field: _Field, side: dict[int, Runs], starts: dict[int, int], memory: Memory) -> _Copy:
     """The runs of every rank's message, one after the other."""
     if not side:
-        nothing = np.empty(0, np.int64)
+        nothing = memory.from_host(np.empty(0, np.int64))
         return _Copy(nothing, nothing, nothing, nothing)
     spots = [starts[rank] + np.cumsum(runs.lengths) - runs.lengths for rank, runs in side.items()]
     strides = [np.full(len(runs.lengths), runs.lengths.sum()) for runs in side.values()]
     places = [field.places(runs.slots, runs.rows, runs.columns) for runs in side.values()]
     lengths = [runs.lengths for runs in side.values()]
-    return _Copy(*(np.concatenate(parts) for parts in (places, lengths, spots, strides)))
+    return _Copy(*(memory.from_host(np.concatenate(parts)) for parts in (places, lengths, spots, strides)))
 
 
 def _segments(side: dict[int, Points], starts: dict[int, int]) -> _Segments:
@@ -253,15 +255,16 @@ def _in_pieces(table: Array) -> Array:
     return np.array(pieces, np.int64).reshape(-1, 4)
 
 
-def _donors(field: _Field, points: Points, stencil: Stencil, turn: Array | None) -> Donors:
+def _donors(field: _Field, points: Points, stencil: Stencil, turn: Array | None, memory: Memory) -> Donors:
     """Places of lower left points, weights of rows, and weights of columns times a component of the rotation."""
     entries = points.entries
     column_weights = stencil.column_weights[entries]
     if turn is not None:
         column_weights = column_weights * turn[entries, np.newaxis]
     dtype = field.flat.dtype
+    corners = stencil.row[entries] - points.rows, stencil.column[entries] - points.columns
     return (
-        field.places(points.slots, stencil.row[entries] - points.rows, stencil.column[entries] - points.columns),
-        stencil.row_weights[entries].astype(dtype).reshape(-1),
-        column_weights.astype(dtype).reshape(-1),
+        memory.from_host(field.places(points.slots, *corners)),
+        memory.from_host(stencil.row_weights[entries].astype(dtype).reshape(-1)),
+        memory.from_host(column_weights.astype(dtype).reshape(-1)),
     )

@@ -79,6 +79,7 @@ class Input:
 
     case: str
     precision: str
+    device: str
     overlap: bool
     threads: int
     fixer: bool
@@ -140,6 +141,7 @@ def _input(found: Values) -> Input:
     return Input(
         case=found.values["case"],
         precision=found.values["precision"],
+        device=found.values["device"],
         overlap=found.values["overlap"],
         threads=found.values["threads"],
         fixer=found.values["fixer"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clustermark.apps.console.devices import DEVICE_KEY
 from clustermark.apps.console.keys import Key
 
 SHALLOW_WATER = ("tc2", "tc5", "tc6", "galewsky", "galewsky_steady")
@@ -20,6 +21,7 @@ KEYS: dict[str, Key] = {
         "mixed: float32 winds and temperature, float64 surface pressure and sums; shallow water: double or single",
         ("double", "mixed", "single"),
     ),
+    "device": DEVICE_KEY,
     "overlap": Key("boolean", True, "", "compute the interior while the halo moves"),
     "threads": Key("whole", 0, "", "per rank; 0: all cores that the rank may use", low=0, high=4096),
     "fixer": Key("boolean", True, "", "scale the mass back to its start after every step; false: drift and report"),

@@ -9,6 +9,7 @@ have HALO ≤ j < rows − HALO and HALO ≤ i < HALO + columns. What stands beh
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -65,3 +66,14 @@ class State:
     v: Array
     theta: Array | None = None
     tracer: Array | None = None
+
+    @property
+    def fields(self) -> tuple[Array | None, ...]:
+        """All of them, in the order of the declaration."""
+        return self.mass, self.u, self.v, self.theta, self.tracer
+
+    @cached_property
+    def flat(self) -> list[tuple[Array, ...]]:
+        """Per block the flat fields that kernels are given, mass, u, v and θ if there is one; made once."""
+        fields = [field for field in self.fields[:-1] if field is not None]
+        return [tuple(field[block].reshape(-1) for field in fields) for block in range(len(self.mass))]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from clustermark.apps.climate.layout import Array
+from clustermark.devices.memory import Memory
 
 # Sections begin at multiples of the largest element, so that a buffer may be seen as any dtype.
 _ALIGNMENT = 8
@@ -24,7 +25,13 @@ class Messages:
     """
 
     def __init__(
-        self, rank: int, comm: Any, tag: int, dtypes: Sequence[Any], sizes: Sequence[Sequence[dict[int, int]]]
+        self,
+        rank: int,
+        comm: Any,
+        tag: int,
+        dtypes: Sequence[Any],
+        sizes: Sequence[Sequence[dict[int, int]]],
+        memory: Memory,
     ) -> None:
         """Lay out the messages.
 
@@ -32,6 +39,7 @@ class Messages:
         ----------
         dtypes : of the fields
         sizes : per field, elements sent to and received from each rank
+        memory : of the kernels that fill and read them
         """
         self.comm, self.tag = comm, tag
         self.starts_out: list[dict[int, int]] = [{} for _ in dtypes]
@@ -53,14 +61,14 @@ class Messages:
                     end += -(-size[side].get(other, 0) * width // _ALIGNMENT) * _ALIGNMENT
                 if other != rank:
                     extents[side][other] = (begin, end)
-        memory = np.zeros(end, np.uint8)
-        self.buffers: list[Array] = [memory.view(dtype) for dtype in dtypes]
-        self._outgoing, self._incoming = ({r: memory[b:e] for r, (b, e) in extent.items()} for extent in extents)
+        whole = memory.buffer(max(end, _ALIGNMENT), np.uint8)
+        self.buffers: list[Array] = [whole.array.view(dtype) for dtype in dtypes]
+        self._outgoing, self._incoming = ({r: whole.part(b, e) for r, (b, e) in extent.items()} for extent in extents)
 
     @property
     def bytes_sent(self) -> int:
         """Bytes that go to other ranks."""
-        return sum(part.nbytes for part in self._outgoing.values())
+        return sum(part.wire.nbytes for part in self._outgoing.values())
 
     def _read_in_place(self, rank: int) -> None:
         for field, starts in enumerate(self.starts_out):
@@ -68,16 +76,17 @@ class Messages:
 
     def receive(self) -> None:
         """Post every receive."""
-        self._requests = [self.comm.Irecv(part, rank, self.tag) for rank, part in self._incoming.items()]
+        self._requests = [self.comm.Irecv(part.to_fill(), rank, self.tag) for rank, part in self._incoming.items()]
 
     def send(self) -> None:
         """Send every message."""
-        self._sends = [self.comm.Isend(part, rank, self.tag) for rank, part in self._outgoing.items()]
+        self._sends = [self.comm.Isend(part.to_wire(), rank, self.tag) for rank, part in self._outgoing.items()]
 
     def wait_received(self) -> None:
         """Wait for the messages of the others."""
-        for request in self._requests:
+        for request, part in zip(self._requests, self._incoming.values(), strict=bool(self._requests)):
             request.Wait()
+            part.from_wire()
         self._requests = []
 
     def wait_sent(self) -> None:

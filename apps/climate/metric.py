@@ -8,6 +8,7 @@ import numpy as np
 
 from clustermark.apps.climate.decomposition import Domain
 from clustermark.apps.climate.layout import Floats
+from clustermark.devices.memory import Memory
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,11 @@ class Metric:
     cos_center: Floats
     cos_face: Floats
     inverse_spacing: float
+
+    def rows_of(self, memory: Memory) -> list[tuple[Floats, Floats]]:
+        """cos_center and cos_face of each block, as kernels read them."""
+        pairs = zip(self.cos_center, self.cos_face, strict=True)
+        return [(memory.from_host(center), memory.from_host(face)) for center, face in pairs]
 
 
 def make_metric(domain: Domain, radius: float) -> Metric:

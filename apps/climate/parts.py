@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from clustermark.apps.climate.backend import Backend
 from clustermark.apps.climate.cases import PrimitiveCase
 from clustermark.apps.climate.core import Core
 from clustermark.apps.climate.decomposition import Domain
@@ -19,15 +20,15 @@ from clustermark.apps.climate.shallow_core import ShallowCore
 from clustermark.apps.climate.tracer import Tracer
 
 
-def make_core(model: Model, domain: Domain, metric: Metric) -> Core:
+def make_core(model: Model, domain: Domain, metric: Metric, backend: Backend) -> Core:
     """The right-hand side of the case's equations."""
     if isinstance(model.case, PrimitiveCase):
-        return PrimitiveCore(model.case, model, domain, metric)
-    return ShallowCore(model.case, model, domain, metric)
+        return PrimitiveCore(model.case, model, domain, metric, backend)
+    return ShallowCore(model.case, model, domain, metric, backend)
 
 
 def make_matching(
-    model: Model, domain: Domain, comm: Any, metric: Metric, state: State
+    model: Model, domain: Domain, comm: Any, metric: Metric, state: State, backend: Backend
 ) -> tuple[FluxMatching | None, Floats | None]:
     """The correction along the seam, and the areas of the partition whose mass it keeps; None where not asked for."""
     if not model.setup.flux_matching:
@@ -35,7 +36,7 @@ def make_matching(
     seam = make_seam(domain.grid)
     thickness = np.diff(model.interfaces) if len(model.interfaces) else np.ones(1)
     areas = partition_weights(domain.grid, seam, model.case.planet.radius)
-    return FluxMatching(domain, comm, seam, metric, thickness, state), areas
+    return FluxMatching(domain, comm, seam, metric, thickness, state, backend), areas
 
 
 def make_tracer(model: Model, domain: Domain, comm: Any, metric: Metric, state: State) -> Tracer | None:

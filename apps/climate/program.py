@@ -79,8 +79,10 @@ def _run(options: argparse.Namespace, data: Input, comm: Any) -> int:
     from clustermark.apps.climate.build import make_setup, run_days
     from clustermark.apps.climate.driver import make_simulation
     from clustermark.apps.climate.simulate import Manner, simulate
+    from clustermark.apps.console.devices import bind
     from clustermark.apps.console.files import prepare_folder
 
+    bind(data.device, comm)
     folder = output_folder(options)
     names = [name for name in (data.output.file, data.restart.write) if name]
     if names:

@@ -125,9 +125,10 @@ def fitting(
                 f"restart {where}: {plain(name)} has the shape {restart.state[name].shape}, expected {tuple(shape)}; "
                 f"take a file of the same grid"
             )
+    # Files from before there was a device to choose are of the CPU.
+    before = {"device": "cpu", **restart.physics}
     return [
-        f"{name} was {plain(restart.physics.get(name, 'nothing'))} and is now {physics[name]}: "
-        f"the run goes on, not bit by bit"
+        f"{name} was {plain(before.get(name, 'nothing'))} and is now {physics[name]}: the run goes on, not bit by bit"
         for name in physics
-        if restart.physics.get(name) != physics[name]
+        if before.get(name) != physics[name]
     ]

@@ -28,6 +28,8 @@ class Setup:
     fixer : scale the mass back to its start after every step
     flux_matching : make what leaves one panel enter the other
     tracer : shape of a passive tracer at the start, or "none"
+    device : "cpu", or "cuda": the GPU that is bound to this rank
+    direct_messages : the MPI is given messages in the memory of the device; else they are staged through the host
     """
 
     case: str
@@ -45,6 +47,8 @@ class Setup:
     fixer: bool = True
     flux_matching: bool = True
     tracer: str = NO_TRACER
+    device: str = "cpu"
+    direct_messages: bool = False
 
     @property
     def shallow(self) -> bool:
@@ -76,4 +80,5 @@ def physics(setup: Setup) -> dict[str, str]:
         "fixer": str(setup.fixer).lower(),
         "flux_matching": str(setup.flux_matching).lower(),
         "tracer": setup.tracer,
+        "device": setup.device,
     }

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from clustermark.apps.climate.backend import Backend, Size
 from clustermark.apps.climate.cases import ShallowCase
 from clustermark.apps.climate.damper import Damper
 from clustermark.apps.climate.decomposition import Domain
 from clustermark.apps.climate.initial import on_panels
-from clustermark.apps.climate.layout import PRECISIONS, Array, Floats, Region, State
+from clustermark.apps.climate.layout import PRECISIONS, Floats, Region, State
 from clustermark.apps.climate.metric import Metric
 from clustermark.apps.climate.model import Model
-from clustermark.apps.climate.shallow_cpu import ROLLING_ROWS, shallow_stage
 from clustermark.apps.climate.winds import kinetic_energy
-from clustermark.devices.simd import Width, native_width
 
 
 class ShallowCore:
@@ -21,27 +20,27 @@ class ShallowCore:
 
     levels = 1
 
-    def __init__(self, case: ShallowCase, model: Model, domain: Domain, metric: Metric) -> None:
+    def __init__(self, case: ShallowCase, model: Model, domain: Domain, metric: Metric, backend: Backend) -> None:
         """Ground and Coriolis parameter of the case at the places of the blocks."""
         dtype = PRECISIONS[model.setup.precision]
         self.gravity, self.metric = case.planet.gravity, metric
         self.bottom = domain.cut(on_panels(domain.grid, "center", case.bottom))
         self.ground = self.bottom.astype(dtype)
         self.coriolis = domain.cut(on_panels(domain.grid, "corner", case.coriolis)).astype(dtype)
-        self._width = Width(native_width(dtype))
-        self._pitch = domain.shape[-1]
-        self._work = np.zeros((model.threads, ROLLING_ROWS, self._pitch), dtype)
-        self._damper = Damper(model, domain, metric)
+        _, rows, self._pitch = domain.shape
+        self._stage, self._own = backend.shallow_stage(Size(model.threads, 1, rows, self._pitch, dtype))
+        below = zip(self.ground, self.coriolis, strict=True)
+        self._below = [tuple(backend.memory.from_host(field.reshape(-1)) for field in pair) for pair in below]
+        self._cosines = metric.rows_of(backend.memory)
+        self._damper = Damper(model, domain, metric, backend)
 
     def stage(self, block: int, region: Region, now: State, start: State, timestep: float, new: State) -> None:
         """Sadourny's enstrophy-conserving scheme (reference_shallow.py)."""
-        shallow_stage(
-            *_flat(now, block),
-            *_flat(start, block),
-            self.ground[block].reshape(-1),
-            self.coriolis[block].reshape(-1),
-            self.metric.cos_center[block],
-            self.metric.cos_face[block],
+        self._stage(
+            *now.flat[block],
+            *start.flat[block],
+            *self._below[block],
+            *self._cosines[block],
             self.metric.inverse_spacing,
             self.gravity,
             timestep,
@@ -50,9 +49,8 @@ class ShallowCore:
             region.last_row,
             region.first_column,
             region.last_column,
-            self._width,
-            self._work,
-            *_flat(new, block),
+            *self._own,
+            *new.flat[block],
         )
 
     def damp(self, block: int, region: Region, now: State, new: State) -> None:
@@ -66,7 +64,3 @@ class ShallowCore:
         """h(u² + v²)/2 + g((h + b)² − b²)/2 [m³/s²]."""
         depth = state.mass.astype(np.float64)
         return depth * kinetic_energy(state)[:, 0] + 0.5 * self.gravity * depth * (depth + 2.0 * self.bottom)
-
-
-def _flat(state: State, block: int) -> tuple[Array, Array, Array]:
-    return state.mass[block].reshape(-1), state.u[block].reshape(-1), state.v[block].reshape(-1)

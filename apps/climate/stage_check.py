@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clustermark.apps.climate import reference_primitive, reference_shallow
+from clustermark.apps.climate.backend import to_host
 from clustermark.apps.climate.cases import PrimitiveCase
 from clustermark.apps.climate.layout import HALO, Array, Floats, Region, State
 from clustermark.apps.climate.vertical import make_levels
@@ -32,8 +33,9 @@ def stage_error(simulation: Simulation, rng: np.random.Generator) -> float:
     """
     block = int(rng.integers(len(simulation.domain.blocks)))
     region = _piece(simulation, block, rng)
-    now, new = simulation.state, simulation.spare
-    simulation.core.stage(block, region, now, now, simulation.setup.timestep, new)
+    start, spare = simulation.resident, simulation.spare
+    simulation.core.stage(block, region, start, start, simulation.setup.timestep, spare)
+    now, new = (to_host(simulation.memory, state) for state in (start, spare))
     compared = _primitive if isinstance(simulation.model.case, PrimitiveCase) else _shallow
     with np.errstate(all="ignore"):  # the outermost cells of the piece may hold anything and are not looked at
         pairs = compared(simulation, block, region, now, new)

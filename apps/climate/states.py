@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+from clustermark.apps.climate.backend import Backend
 from clustermark.apps.climate.decomposition import Domain
 from clustermark.apps.climate.halo import Exchange
-from clustermark.apps.climate.layout import HALO, Array, Region, State
-from clustermark.apps.climate.memory import aligned_zeros
+from clustermark.apps.climate.layout import HALO, Region, State
 from clustermark.apps.climate.overset import make_tables
 from clustermark.apps.climate.primitive_cpu import REACH
 from clustermark.apps.climate.routes import make_routes
+from clustermark.devices.memory import Memory
 
 
-def like(state: State) -> State:
+def like(memory: Memory, state: State) -> State:
     """A state of the same shapes, touched; the tracer, which has no stages, is one for all."""
-    made = [None if array is None else aligned_zeros(array.shape, array.dtype) for array in fields(state)[:-1]]
+    made = [None if array is None else memory.zeros(array.shape, array.dtype) for array in state.fields[:-1]]
     mass, u, v, theta = made
     return State(mass, u, v, theta, state.tracer)  # pyright: ignore[reportArgumentType]  # only θ may be None
 
 
-def fields(state: State) -> tuple[Array | None, ...]:
-    """All fields of a state, in the order of its declaration."""
-    return (state.mass, state.u, state.v, state.theta, state.tracer)
-
-
-def make_exchanges(domain: Domain, comm: Any, states: list[State], threads: int, rings: int = 0) -> dict[int, Exchange]:
+def make_exchanges(
+    domain: Domain, comm: Any, states: list[State], threads: int, backend: Backend, rings: int = 0
+) -> dict[int, Exchange]:
     """The exchange of each state but its tracer, by its identity; they share tables, which blend so many rings."""
     tables = make_tables(domain.grid, rings)
     # The winds that carry a tracer are read as far out as the tracer itself.
@@ -33,7 +31,9 @@ def make_exchanges(domain: Domain, comm: Any, states: list[State], threads: int,
     found = {}
     for state in states:
         scalars = [array for array in (state.mass, state.theta) if array is not None]
-        found[id(state)] = Exchange(domain, tables, comm, scalars, [(state.u, state.v)], routes, threads)
+        found[id(state)] = Exchange(
+            domain, tables, comm, scalars, [(state.u, state.v)], routes, threads, backend=backend
+        )
     return found
 
 

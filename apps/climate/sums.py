@@ -16,6 +16,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from clustermark.apps.climate.backend import Backend, make_backend
 from clustermark.apps.climate.layout import HALO, Array, Floats
 from clustermark.core.errors import ClustermarkError
 
@@ -52,6 +53,11 @@ def add_words(values, weights, rows, columns, scale, words):
     words[2] += refused
 
 
+def scale_cells(values: Array, rows: int, columns: int, factor: float) -> None:
+    """Multiply the evolved cells of one block, (rows + 2·HALO, …), by a factor in their dtype."""
+    values[HALO : HALO + rows, HALO : HALO + columns] *= values.dtype.type(factor)
+
+
 def total_of(upper: int, lower: int, exponent: int) -> float:
     """The float64 nearest to (upper·2^32 + lower)·2^(E − 63)."""
     return math.ldexp(float(upper * 2**32 + lower), exponent - _TERM_BITS - 32)
@@ -60,7 +66,9 @@ def total_of(upper: int, lower: int, exponent: int) -> float:
 class AreaSums:
     """Σ weight·value over the evolved cells of all ranks, for several fields in one message; collective."""
 
-    def __init__(self, comm: Any, weights: Floats, columns: int, largest_weight: float) -> None:
+    def __init__(
+        self, comm: Any, weights: Floats, columns: int, largest_weight: float, backend: Backend | None = None
+    ) -> None:
         """Sums over this rank's cells and those of the others.
 
         Parameters
@@ -69,12 +77,17 @@ class AreaSums:
         weights : (blocks, rows, pitch) float64, padded as fields are
         columns : evolved columns of a block
         largest_weight : of all ranks
+        backend : kernels, and the memory that summed fields lie in; None: those of the CPU
 
         Raises
         ------
         ClustermarkError : so many cells that a word may overflow
         """
-        self.comm, self.weights, self.columns, self.largest_weight = comm, weights, columns, largest_weight
+        self.comm, self.columns, self.largest_weight = comm, columns, largest_weight
+        backend = backend or make_backend("cpu")
+        self._kernels, self._memory = backend.sums, backend.memory
+        self._words = self._memory.empty((3,), np.int64)
+        self._weights = [self._memory.from_host(block) for block in weights]
         self.rows = weights.shape[1] - 2 * HALO
         ranks = 1 if comm is None else comm.size
         # A block more on each side than an even cut gives: blocks of one domain differ by a row and a column.
@@ -90,7 +103,7 @@ class AreaSums:
 
         Parameters
         ----------
-        fields : name → (blocks, rows, pitch) float64
+        fields : name → (blocks, rows, pitch), float32 or float64
         bounds : (fields,) what |value| stays below, the same on all ranks; each factor of 2 too much costs a bit of 63
 
         Returns
@@ -105,8 +118,10 @@ class AreaSums:
         words = np.zeros((len(fields), 3), np.int64)
         for field, exponent, sums in zip(fields.values(), exponents, words, strict=True):
             scale = math.ldexp(1.0, _TERM_BITS - exponent)
-            for values, weights in zip(field, self.weights, strict=True):
-                add_words(values, weights, self.rows, self.columns, scale, sums)
+            self._memory.clear(self._words, 3)
+            for block, weights in enumerate(self._weights):
+                self._kernels.add_words(field[block], weights, self.rows, self.columns, scale, self._words)
+            sums[:] = self._memory.to_host(self._words)
         totals = words
         if self.comm is not None:
             totals = np.empty_like(words)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numba
+import numpy as np
 
-from clustermark.apps.climate.launch_cuda import BLOCK, THREADS, blocks_over, load
+from clustermark.apps.climate.launch_cuda import BLOCK, THREADS, blocks_over, load, store
 from clustermark.apps.climate.layout import HALO
 from clustermark.devices.numba_cuda import cuda
 
@@ -37,6 +38,24 @@ def add_cells(values, weights, rows, columns, pitch, scale, words):
         half //= 2
     if thread < 3:
         cuda.atomic.add(words, thread, scratch[thread, 0])
+
+
+@cuda.jit(cache=True)
+def scale_cell(values, rows, columns, pitch, factor):
+    """One cell; see sums.scale_cells."""
+    x, y = cuda.grid(2)
+    if x < columns and y < rows:
+        at = (HALO + y) * pitch + HALO + x
+        store(values, at, load(values, at) * factor)
+
+
+def scale_cells(values: Any, rows: int, columns: int, factor: float) -> None:
+    """Multiply the evolved cells of one block by a factor in their dtype; as sums.scale_cells."""
+    if rows > 0 and columns > 0:
+        real = np.dtype(values.dtype).type
+        scale_cell[blocks_over(rows, columns), (*BLOCK, 1)](
+            values.reshape(-1), rows, columns, int(values.shape[1]), real(factor)
+        )
 
 
 def add_words(values: Any, weights: Any, rows: int, columns: int, scale: float, words: Any) -> None:

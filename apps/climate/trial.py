@@ -49,6 +49,8 @@ def make_setup(case: Case) -> Setup:
         overlap=bool(case.params["overlap"]),
         threads=case.threads,
         damping_every=STEPS,
+        device=case.device,
+        direct_messages=case.transport == "mpi_device",
     )
 
 
@@ -62,7 +64,7 @@ def make_trial(case: Case, context: Context) -> Trial:
     def check() -> Check:
         look = simulation.look()
         error = float(transport.maximum(stage_error(simulation, context.rng)))
-        kept = abs(simulation.budget.mass(simulation.state) / simulation.fixer.reference - 1.0)
+        kept = abs(simulation.budget.mass(simulation.resident) / simulation.fixer.reference - 1.0)
         bound, most = STAGE_BOUND[case.precision], MASS_BOUND[case.precision]
         detail = f"mass has changed by {kept:.2g} of itself (allowed {most:.2g}) at step {look.step}"
         return Check("stage / largest change of a field", error, bound, error <= bound and kept <= most, detail)

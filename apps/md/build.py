@@ -43,6 +43,7 @@ def make_setup(data: Input, comm: Any) -> Setup:
         ),
         precision=data.precision,
         overlap=data.overlap,
+        device=data.device,
     )
     if data.restart.read:
         return _restarted(data, setup, comm)

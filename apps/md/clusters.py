@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clustermark.apps.md.model import Floats
+from clustermark.devices.simd import native_width
 
 # The id of a slot without an atom.
 PADDING = -1
@@ -43,6 +44,11 @@ class Columns:
     def number(self) -> int:
         """Columns in all."""
         return self.nx * self.ny
+
+
+def choose_lanes(dtype: str) -> int:
+    """Atoms per cluster: the vector register of this CPU, from 4 to 8 (16 atoms reach too far for what they save)."""
+    return min(8, max(4, native_width(dtype)))
 
 
 def choose_columns(low: Floats, high: Floats, atoms: int, lanes: int) -> Columns:

@@ -12,15 +12,11 @@ import numpy as np
 from clustermark.apps.md.clusters import FLOAT32_MARGIN, PADDING, PLACES
 from clustermark.apps.md.launch_cuda import THREADS, blocks_of, element, lane_tuple
 from clustermark.apps.md.scan_cuda import running_totals
+from clustermark.devices.memory_cuda import clear
 from clustermark.devices.numba_cuda import cuda
 
-
-@cuda.jit(cache=True)
-def clear(values):
-    """values[:] = 0."""
-    k = cuda.grid(1)
-    if k < values.size:
-        values[k] = 0
+# Atoms per cluster that an engine takes: the table of registers in docs/md.md is of this number.
+LANES = 8
 
 
 @cuda.jit(cache=True)

@@ -8,20 +8,19 @@ from typing import Any
 import numpy as np
 
 from clustermark.apps.console.sections import SectionClock
-from clustermark.apps.md import integrate_cpu as integrate
+from clustermark.apps.md.backend import make_backend
 from clustermark.apps.md.bricks import Bricks, choose_grid
 from clustermark.apps.md.engine import State
 from clustermark.apps.md.evaluation import Evaluation, Sums
 from clustermark.apps.md.gathering import Ranks, distribute, gather_rows
 from clustermark.apps.md.halo import Halo
-from clustermark.apps.md.layout import PRECISIONS, Layout, choose_lanes
+from clustermark.apps.md.layout import PRECISIONS, Layout
 from clustermark.apps.md.model import Atoms, Floats, Thermo
 from clustermark.apps.md.setup import Setup
 from clustermark.apps.md.slots import Slots
 from clustermark.apps.md.staging import Staging, find_ghosts, migrate
 from clustermark.apps.md.tables import tail_corrections
 from clustermark.apps.md.thermostats import make_thermostat
-from clustermark.apps.md.velocity_kernels import kinetic_energy
 from clustermark.core.errors import ClustermarkError
 
 # A run has exploded where its temperature is this many times that of the start, of the thermostat, and of what the
@@ -39,7 +38,7 @@ class Simulation:
         ----------
         setup : the same on all ranks, its atoms on rank 0 (or this rank's state of a restart)
         comm : mpi4py communicator, or None for one rank without MPI
-        lanes : atoms per cluster; 0 chooses for this CPU
+        lanes : atoms per cluster; 0 chooses for the device
 
         Raises
         ------
@@ -53,7 +52,7 @@ class Simulation:
         self.reach = setup.cutoff + setup.rule.skin
         self.clock = SectionClock()
         self.staging = Staging()
-        box = self.world.share(_box_of(setup))
+        box = self.world.share(setup.box)
         self.bricks = Bricks(box, choose_grid(self.ranks, box, self.reach), self.rank)
         distribute(setup, self.staging, self.bricks, comm)
         self.step = self.world.share(setup.state.step if setup.state is not None else setup.first_step)
@@ -63,8 +62,10 @@ class Simulation:
         self.tail = tail_corrections(setup.potential, counts, float(np.prod(box)))
         kicks = setup.timestep / (2 * setup.masses * self.units.mass_velocity2)
         _, kernel_type = PRECISIONS[setup.precision]
-        self.layout = Layout(setup.precision, lanes or choose_lanes(kernel_type), kicks)
-        self.evaluation = Evaluation(setup.potential, setup.overlap, self.clock)
+        self.backend = make_backend(setup.device, setup.direct_messages)
+        self.memory, self._masses = self.backend.memory, self.backend.memory.kept(setup.masses)
+        self.layout = Layout(setup.precision, lanes or self.backend.choose_lanes(kernel_type), kicks, self.backend)
+        self.evaluation = Evaluation(setup.potential, setup.overlap, self.clock, self.backend)
         ensemble = setup.ensemble
         self.thermostat = make_thermostat(
             ensemble.kind,
@@ -131,7 +132,7 @@ class Simulation:
     def _kick_drift(self) -> None:
         layout = self.layout
         with self.clock.section("integrate"):
-            integrate.kick_drift(
+            self.backend.integrate.kick_drift(
                 layout.forces,
                 layout.half_kicks,
                 2.0 if self._half_step_open else 1.0,
@@ -146,14 +147,16 @@ class Simulation:
     def _close_step(self) -> None:
         layout = self.layout
         with self.clock.section("integrate"):
-            integrate.kick(layout.forces, layout.half_kicks, layout.local, layout.width, layout.velocities)
+            arguments = layout.forces, layout.half_kicks, layout.local, layout.width, layout.velocities
+            self.backend.integrate.kick(*arguments)
             self._half_step_open = False
             if self.thermostat is not None:
                 self.thermostat.end_of_step(self._slots(), self.step)
 
     def _slots(self) -> Slots:
         layout = self.layout
-        return Slots(layout.velocities, layout.ids, layout.types, layout.lanes, layout.local, self.world.total)
+        arrays = layout.velocities, layout.ids, layout.types
+        return Slots(*arrays, layout.lanes, layout.local, self.world.total, self.backend.velocities, self.memory)
 
     def _rebuild_if_due(self) -> bool:
         rule = self.setup.rule
@@ -162,7 +165,7 @@ class Simulation:
         if rule.check:
             layout = self.layout
             with self.clock.section("list"):
-                moved = integrate.largest_displacement_square(
+                moved = self.backend.integrate.largest_displacement_square(
                     layout.positions, self._reference, layout.local, layout.lanes
                 )
                 if self.world.maximum(moved) <= (rule.skin / 2) ** 2:
@@ -189,10 +192,10 @@ class Simulation:
         with self.clock.section("list"):
             layout.fill(staging, bricks, self.reach)
             layout.list_pairs(bricks, self.reach)
-            self.halo = Halo(stages, layout.slots, layout.lanes, layout.kernel_type, self.comm)
+            self.halo = Halo(stages, layout.slots, layout.lanes, layout.kernel_type, self.comm, self.backend)
             self.evaluation.prepare(layout)
             if self.setup.rule.check:
-                self._reference = layout.positions[: 3 * layout.local * layout.lanes].copy()
+                self._reference = self.memory.copy(layout.positions[: 3 * layout.local * layout.lanes])
 
     # --- what is known of a step ----------------------------------------------------------------------------
 
@@ -204,8 +207,8 @@ class Simulation:
         layout, units = self.layout, self.units
         assert self._sums is not None
         kinetic = self.world.total(
-            kinetic_energy(
-                layout.velocities, layout.types, self.setup.masses, layout.lanes, layout.local, units.mass_velocity2
+            self.backend.velocities.kinetic_energy(
+                layout.velocities, layout.types, self._masses, layout.lanes, layout.local, units.mass_velocity2
             )
         )
         potential = self.world.total(self._sums.energy) + self.tail[0]
@@ -285,12 +288,6 @@ class Simulation:
     def sections(self) -> dict[str, float]:
         """[s] spent by this rank so far, by section."""
         return dict(self.clock.seconds)
-
-
-def _box_of(setup: Setup) -> Floats | None:
-    if setup.state is not None:
-        return setup.state.atoms.box
-    return None if setup.atoms is None else setup.atoms.box
 
 
 def make_engine(setup: Setup, comm: Any) -> Simulation:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from clustermark.apps.console.sections import SectionClock
-from clustermark.apps.md import kernels_cpu as kernels
+from clustermark.apps.md.backend import Backend, make_backend
 from clustermark.apps.md.halo import Halo
 from clustermark.apps.md.interactions import Embedded, Interaction, bound_to, make_interaction
 from clustermark.apps.md.layout import Layout, PairList
@@ -33,20 +34,30 @@ class Sums:
 class Evaluation:
     """Evaluates a potential on a Layout; one object serves a whole run."""
 
-    def __init__(self, potential: Potential, overlap: bool, clock: SectionClock) -> None:
-        """`overlap` works on the local list while messages travel; without it the two take turns."""
+    def __init__(
+        self, potential: Potential, overlap: bool, clock: SectionClock, backend: Backend | None = None
+    ) -> None:
+        """`overlap` works on the local list while messages travel; without it the two take turns.
+
+        `backend` has the kernels and the memory of the layouts; None: those of the CPU.
+        """
         self.potential = potential
         self.overlap = overlap
         self.clock = clock
+        self.backend = backend or make_backend("cpu")
+        self.kernels, self.memory = self.backend.pairs, self.backend.memory
         self._interaction: Interaction | None = None
         self.splines = spline_table(potential) if isinstance(potential, EmbeddedAtom) else None
+        if self.splines is not None:
+            self._embedding = self.memory.from_host(self.splines.embedding.reshape(-1))
 
     def prepare(self, layout: Layout) -> None:
         """To be called after every new list: the arrays may have moved."""
         slots = (layout.types, layout.embedding_slope)
-        if self._interaction is None:
-            self._interaction = make_interaction(self.potential, str(layout.kernel_type), *slots)
-        self._interaction = bound_to(self._interaction, *slots)
+        made = self._interaction
+        if made is None:
+            made = self.backend.on_device(make_interaction(self.potential, str(layout.kernel_type), *slots))
+        self._interaction = bound_to(made, *slots)
 
     @property
     def interaction(self) -> Interaction:
@@ -65,7 +76,7 @@ class Evaluation:
         totals = np.zeros(3) if want_sums else None
         embedding = 0.0
         with self.clock.section("force"):
-            layout.forces[: 3 * layout.clusters * layout.lanes] = 0
+            self.memory.clear(layout.forces, 3 * layout.clusters * layout.lanes)
             if isinstance(self.interaction, Embedded):
                 embedding = self._embed(layout, halo, fresh_ghosts)
                 fresh_ghosts = True
@@ -79,15 +90,16 @@ class Evaluation:
                 middle = size // 2 if len(halo) else 0
                 self._beside(self._positions_forward(layout, halo), 0, middle, local_rows)
                 done = middle
-            if layout.ghost_list.size:
-                self._pairs(layout, layout.ghost_list, 0, layout.ghost_list.size, totals)
+            for pairs in (layout.ghost_list, layout.home_list):
+                if pairs.size:
+                    self._pairs(layout, pairs, 0, pairs.size, totals)
             self._beside(self._forces_home(layout, halo), done, size, local_rows)
         if totals is None:
             return None
-        return Sums(totals[0] + embedding, totals[1], int(totals[2]))
+        return Sums(totals[0] + float(embedding), totals[1], int(totals[2]))
 
     def _pairs(self, layout: Layout, pairs: PairList, first: int, last: int, totals: np.ndarray | None) -> None:
-        kernels.pair_forces(
+        self.kernels.pair_forces(
             self.interaction,
             layout.positions,
             pairs.runs,
@@ -133,40 +145,41 @@ class Evaluation:
         if not transfers:
             work(first, last)
 
-    def _embed(self, layout: Layout, halo: Halo, fresh_ghosts: bool) -> float:
-        """Densities, the embedding energy of this rank's atoms, and F'(ρ) of atoms and ghosts."""
+    def _embed(self, layout: Layout, halo: Halo, fresh_ghosts: bool) -> Any:
+        """Densities, the embedding energy of this rank's atoms (as a float when asked), F'(ρ) of atoms and ghosts."""
         assert self.splines is not None
         slots = layout.clusters * layout.lanes
-        layout.electron_density[:slots] = 0
+        self.memory.clear(layout.electron_density, slots)
 
         def local_rows(first: int, last: int) -> None:
             self._densities(layout, layout.local_list, first, last)
 
         transfers = [] if fresh_ghosts else self._positions_forward(layout, halo)
         self._beside(transfers, 0, layout.local_list.size, local_rows)
-        if layout.ghost_list.size:
-            self._densities(layout, layout.ghost_list, 0, layout.ghost_list.size)
+        for pairs in (layout.ghost_list, layout.home_list):
+            if pairs.size:
+                self._densities(layout, pairs, 0, pairs.size)
         with self.clock.section("halo"):
             halo.add_scalars_back(layout.electron_density)
         table = self.splines
         local = layout.local * layout.lanes
-        energy = kernels.embed(
+        energy = self.kernels.embed(
             layout.ids[:local],
             layout.types,
             layout.electron_density,
-            table.embedding.reshape(-1),
+            self._embedding,
             table.embedding.shape[1],
             table.rho_spacing_inverse,
             table.largest_density,
             layout.embedding_slope,
         )
-        layout.embedding_slope[local:slots] = 0
+        self.memory.clear(layout.embedding_slope[local:], slots - local)
         with self.clock.section("halo"):
             halo.forward_scalars(layout.embedding_slope)
         return energy
 
     def _densities(self, layout: Layout, pairs: PairList, first: int, last: int) -> None:
-        kernels.densities(
+        self.kernels.densities(
             self.interaction,
             layout.positions,
             pairs.runs,

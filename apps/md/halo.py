@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numba
 import numpy as np
 
+from clustermark.apps.md.backend import Backend, make_backend
 from clustermark.apps.md.staging import Stage
+from clustermark.devices.memory import Buffer, Memory
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -41,43 +44,52 @@ class _Way:
     although the other has not taken the message yet.
     """
 
-    def __init__(self, comm: Any, tag: int, sent: int, received: int, dtype: Any) -> None:
+    def __init__(self, comm: Any, tag: int, sent: int, received: int, dtype: Any, memory: Memory) -> None:
         self.comm, self.tag = comm, tag
-        self.outgoing = np.empty(3 * sent, dtype)
-        self.incoming = np.empty(3 * received, dtype)
+        self.outgoing: Buffer = memory.buffer(sent, dtype)
+        self.incoming: Buffer = memory.buffer(received, dtype)
         self._send: Any = None
         self._receive: Any = None
 
-    def free(self) -> np.ndarray:
+    def free(self) -> Any:
         """The buffer to fill, when the last message out of it has been taken."""
         if self._send is not None:
             self._send.Wait()
             self._send = None
-        return self.outgoing
+        return self.outgoing.array
 
     def start(self, target: int, source: int) -> None:
         """Send what was filled in, and post the receive."""
-        self._receive = self.comm.Irecv(self.incoming, source, self.tag)
-        self._send = self.comm.Isend(self.outgoing, target, self.tag)
+        outgoing = self.outgoing.to_wire()
+        self._receive = self.comm.Irecv(self.incoming.to_fill(), source, self.tag)
+        self._send = self.comm.Isend(outgoing, target, self.tag)
 
-    def arrived(self) -> np.ndarray:
+    def arrived(self) -> Any:
         """What came, when it is there."""
         self._receive.Wait()
-        return self.incoming
+        return self.incoming.from_wire()
 
 
 class _Message:
     """Places of one stage, and its two ways: positions forward, forces back."""
 
-    def __init__(self, stage: Stage, slots: np.ndarray, lanes: int, dtype: Any, comm: Any, tag: int) -> None:
+    def __init__(
+        self, stage: Stage, slots: np.ndarray, lanes: int, dtype: Any, comm: Any, tag: int, memory: Memory
+    ) -> None:
         self.stage = stage
-        self.sent_slots = slots[stage.sent]
-        self.received_slots = slots[stage.received[0] : stage.received[1]]
-        self.sent = _offsets(self.sent_slots, lanes)
-        self.received = _offsets(self.received_slots, lanes)
+        sent, received = slots[stage.sent], slots[stage.received[0] : stage.received[1]]
+        self.sent_slots, self.received_slots = memory.from_host(sent), memory.from_host(received)
+        self.sent, self.received = (memory.from_host(_offsets(rows, lanes)) for rows in (sent, received))
         self.shift = stage.shift.astype(dtype)
-        self.forward = _Way(comm, tag, len(self.sent), len(self.received), dtype)
-        self.back = _Way(comm, tag, len(self.received), len(self.sent), dtype)
+        self.forward = _Way(comm, tag, 3 * len(sent), 3 * len(received), dtype, memory)
+        self.back = _Way(comm, tag, 3 * len(received), 3 * len(sent), dtype, memory)
+        self._numbers = comm, tag, len(sent), len(received), dtype, memory
+
+    @cached_property
+    def numbers(self) -> tuple[_Way, _Way]:
+        """Ways of one number per slot, forward and back; made when first wanted."""
+        comm, tag, sent, received, dtype, memory = self._numbers
+        return _Way(comm, tag, sent, received, dtype, memory), _Way(comm, tag, received, sent, dtype, memory)
 
 
 def _offsets(slots: np.ndarray, lanes: int) -> np.ndarray:
@@ -91,12 +103,30 @@ class Halo:
     the opposite order back, because a later stage forwards what an earlier one brought.
     """
 
-    def __init__(self, stages: list[Stage], slots: np.ndarray, lanes: int, dtype: Any, comm: Any) -> None:
-        """`slots` gives the place of every row of Staging in the cluster layout; `dtype` is that of the kernels."""
+    def __init__(
+        self,
+        stages: list[Stage],
+        slots: np.ndarray,
+        lanes: int,
+        dtype: Any,
+        comm: Any,
+        backend: Backend | None = None,
+    ) -> None:
+        """Messages of some stages.
+
+        Parameters
+        ----------
+        slots : place of every row of Staging in the cluster layout, on the host
+        dtype : of the kernels
+        backend : kernels and memory; None: those of the CPU
+        """
+        backend = backend or make_backend("cpu")
+        self.kernels, self._numbers = backend.halo, backend.numbers
         self.lanes = lanes
-        self.comm = comm
         self.no_shift = np.zeros(3, dtype)
-        self.messages = [_Message(stage, slots, lanes, dtype, comm, tag) for tag, stage in enumerate(stages)]
+        self.messages = [
+            _Message(stage, slots, lanes, dtype, comm, tag, backend.memory) for tag, stage in enumerate(stages)
+        ]
 
     def __len__(self) -> int:
         return len(self.messages)
@@ -104,29 +134,29 @@ class Halo:
     @property
     def bytes_sent(self) -> int:
         """Bytes that this rank sends forward in one step."""
-        return sum(message.forward.outgoing.nbytes for message in self.messages)
+        return sum(message.forward.outgoing.wire.nbytes for message in self.messages)
 
     def start_positions(self, number: int, positions: np.ndarray) -> None:
         """Send the positions that stage `number` gives away and post the receive of its ghosts."""
         message = self.messages[number]
-        pack(positions, message.sent, self.lanes, message.shift, message.forward.free())
+        self.kernels.pack(positions, message.sent, self.lanes, message.shift, message.forward.free())
         message.forward.start(message.stage.target, message.stage.source)
 
     def finish_positions(self, number: int, positions: np.ndarray) -> None:
         """Wait, and put the ghosts in their slots."""
         message = self.messages[number]
-        unpack(message.forward.arrived(), message.received, self.lanes, positions)
+        self.kernels.unpack(message.forward.arrived(), message.received, self.lanes, positions)
 
     def start_forces(self, number: int, forces: np.ndarray) -> None:
         """Send the forces on this stage's ghosts home."""
         message = self.messages[number]
-        pack(forces, message.received, self.lanes, self.no_shift, message.back.free())
+        self.kernels.pack(forces, message.received, self.lanes, self.no_shift, message.back.free())
         message.back.start(message.stage.source, message.stage.target)
 
     def finish_forces(self, number: int, forces: np.ndarray) -> None:
         """Wait, and add what came to the slots that were sent away."""
         message = self.messages[number]
-        unpack_add(message.back.arrived(), message.sent, self.lanes, forces)
+        self.kernels.unpack_add(message.back.arrived(), message.sent, self.lanes, forces)
 
     def settle(self) -> None:
         """Wait until the others have taken everything; before this halo is given up, and before MPI ends."""
@@ -134,22 +164,20 @@ class Halo:
             message.forward.free()
             message.back.free()
 
-    def forward_scalars(self, values: np.ndarray) -> None:
+    def forward_scalars(self, values: Any) -> None:
         """One number per slot, from the owners to the ghosts."""
-        for number, message in enumerate(self.messages):
-            outgoing, incoming = values[message.sent_slots], np.empty(len(message.received), values.dtype)
-            self._exchange(number, outgoing, message.stage.target, incoming, message.stage.source)
-            values[message.received_slots] = incoming
+        for message in self.messages:
+            way, _ = message.numbers
+            self._numbers.take(values, message.sent_slots, way.free())
+            way.start(message.stage.target, message.stage.source)
+            self._numbers.put(way.arrived(), message.received_slots, values)
+            way.free()
 
-    def add_scalars_back(self, values: np.ndarray) -> None:
+    def add_scalars_back(self, values: Any) -> None:
         """One number per slot, from the ghosts added to the owners."""
-        for number, message in reversed(list(enumerate(self.messages))):
-            outgoing, incoming = values[message.received_slots], np.empty(len(message.sent), values.dtype)
-            self._exchange(number, outgoing, message.stage.source, incoming, message.stage.target)
-            values[message.sent_slots] += incoming
-
-    def _exchange(self, number: int, outgoing: np.ndarray, to: int, incoming: np.ndarray, origin: int) -> None:
-        receive = self.comm.Irecv(incoming, origin, number)
-        send = self.comm.Isend(outgoing, to, number)
-        receive.Wait()
-        send.Wait()
+        for message in reversed(self.messages):
+            _, way = message.numbers
+            self._numbers.take(values, message.received_slots, way.free())
+            way.start(message.stage.source, message.stage.target)
+            self._numbers.add(way.arrived(), message.sent_slots, values)
+            way.free()

@@ -113,6 +113,7 @@ class Input:
 
     units: str
     precision: str
+    device: str
     overlap: bool
     system: SystemInput
     potential: PotentialInput
@@ -162,6 +163,7 @@ def _input(found: Values) -> Input:
     return Input(
         units=found.values["units"],
         precision=found.values["precision"],
+        device=found.values["device"],
         overlap=found.values["overlap"],
         system=SystemInput(**section("system")),
         potential=PotentialInput(**section("potential")),

@@ -8,13 +8,21 @@ their own (pair_list_cuda.py), which holds the other half of the pairs with them
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numba
 import numpy as np
 
 from clustermark.apps.md.interactions import Embedded, Interaction
-from clustermark.apps.md.launch_cuda import POSITIVE, THREADS, blocks_of, host_sum, lane_tuple, sum_block
+from clustermark.apps.md.launch_cuda import (
+    POSITIVE,
+    THREADS,
+    SumWhenAsked,
+    blocks_of,
+    host_sum,
+    lane_tuple,
+    sum_block,
+)
 from clustermark.apps.md.pair_list import END, FIRST, ITSELF, SHIFT
 from clustermark.apps.md.pair_list_cuda import CLUSTER
 from clustermark.apps.md.pair_terms_cuda import FAST, KINDS, Kind, cubic, cubic_slope, density_given
@@ -238,8 +246,8 @@ def embed(
     per_density: float,
     largest_density: float,
     slope: Any,
-) -> float:
-    """Energy Σ F(ρ_i) of the atoms, and F'(ρ_i) per slot; as kernels_cpu.embed."""
+) -> SupportsFloat:
+    """Energy Σ F(ρ_i) of the atoms, a number once it is asked for one, and F'(ρ_i) per slot; as kernels_cpu.embed."""
     blocks = blocks_of(ids.size)
     if not blocks:
         return 0.0
@@ -247,11 +255,12 @@ def embed(
     embed_slots[blocks, THREADS](
         ids, types, electron_density, table, intervals, per_density, largest_density, slope, partials
     )
-    return float(host_sum(partials)[0])
+    return SumWhenAsked(partials)
 
 
 def on_device(interaction: Interaction) -> Interaction:
     """The interaction with its host arrays copied to the device; those on the device stay where they are."""
     values: dict[str, Any] = interaction._asdict()
-    arrays = {name: cuda.to_device(value) for name, value in values.items() if isinstance(value, np.ndarray)}
-    return interaction._replace(**arrays)
+    arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+    there = {name: cuda.to_device(value) for name, value in arrays.items() if not hasattr(value, "copy_to_host")}
+    return interaction._replace(**there)

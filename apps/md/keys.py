@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clustermark.apps.console.devices import DEVICE_KEY
 from clustermark.apps.console.keys import SMALLEST, Key
 
 # Default step per unit system [τ], [ps].
@@ -28,6 +29,7 @@ KEYS: dict[str, Key] = {
         "of pairs and integration; mixed: float32 pairs, float64 integration",
         ("double", "mixed", "single"),
     ),
+    "device": DEVICE_KEY,
     "overlap": Key("boolean", True, "", "compute local pairs while the halo moves"),
     "system.lattice": Key("choice", None, "", "atoms on a lattice", ("fcc",)),
     "system.cells": Key("cells", None, "", "cubic cells of the lattice: one number or three", low=1, high=100_000),

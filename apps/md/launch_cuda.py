@@ -34,6 +34,17 @@ def host_sum(partials: Any) -> npt.NDArray[np.float64]:
     return np.asarray(np.sum(partials.copy_to_host(), axis=1, dtype=np.float64))
 
 
+class SumWhenAsked:
+    """Σ of the (1, blocks) partial sums of a launch: a number once it is asked for one, which waits for the kernel."""
+
+    def __init__(self, partials: Any) -> None:
+        """Kept on the device until then."""
+        self._partials = partials
+
+    def __float__(self) -> float:
+        return float(host_sum(self._partials)[0])
+
+
 def element(array: Any, index: int) -> int:
     """One number of a device array on the host; waits for the kernels that write it."""
     return int(array[index])

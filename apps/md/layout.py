@@ -8,23 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from clustermark.apps.md.backend import Backend
 from clustermark.apps.md.bricks import Bricks
-from clustermark.apps.md.clusters import (
-    Columns,
-    aligned,
-    bounding_boxes,
-    choose_columns,
-    collect,
-    fill_padding,
-    most_clusters,
-    padding_distances,
-    scatter,
-    sort_into_columns,
-)
-from clustermark.apps.md.integrate_cpu import per_slot
-from clustermark.apps.md.pair_list import BLOCK, ITSELF, NO_SHIFT, RUN_COLUMNS, build_list
+from clustermark.apps.md.clusters import Columns, choose_columns, most_clusters, padding_distances
+from clustermark.apps.md.pair_list import BLOCK, ITSELF, NO_SHIFT, RUN_COLUMNS
 from clustermark.apps.md.staging import Staging
-from clustermark.devices.simd import Width, native_width
+from clustermark.devices.simd import Width
 
 # Dtypes of master positions and velocities, and of what the pair kernels read, by the name that users write.
 PRECISIONS: dict[str, tuple[str, str]] = {
@@ -35,45 +24,46 @@ PRECISIONS: dict[str, tuple[str, str]] = {
 ORIGIN = np.zeros(3)
 
 
-def choose_lanes(dtype: str) -> int:
-    """Atoms per cluster: the vector register of this CPU, from 4 to 8 (16 atoms reach too far for what they save)."""
-    return min(8, max(4, native_width(dtype)))
-
-
 @dataclass
 class PairList:
     """Runs and their entries in arrays that grow; `size` runs and `used` entries are in use."""
 
-    runs: np.ndarray
-    entries: np.ndarray
+    runs: Any
+    entries: Any
     size: int = 0
     used: int = 0
 
 
 class Layout:
-    """Arrays of one rank: local clusters first, ghost clusters behind them.
+    """Arrays of one rank, in the backend's memory: local clusters first, ghost clusters behind them.
 
     Attributes
     ----------
     masters, velocities : flat, local clusters; positions relative to the centre of the brick
     positions : flat, all clusters, in the precision of the kernels (the masters themselves where that is the same)
     forces : flat, all clusters
-    ids, types : one per slot, all clusters; half_kicks : Δt/(2m) per slot, float64
+    ids, types : one per slot, all clusters; half_kicks : Δt/(2m) per slot
     local, clusters : number of local clusters, of all
-    slots : slot of every row of Staging
+    slots : slot of every row of Staging, on the host
+    local_list : pairs of local atoms
+    ghost_list : local atoms i, ghosts j; home_list : ghosts i, local atoms j, where lists are full; else empty
     """
 
-    def __init__(self, precision: str, lanes: int, kicks_by_type: np.ndarray) -> None:
+    def __init__(self, precision: str, lanes: int, kicks_by_type: np.ndarray, backend: Backend) -> None:
         """Empty; `kicks_by_type` is Δt/(2m) of each type."""
         self.master_type, self.kernel_type = (np.dtype(name) for name in PRECISIONS[precision])
         self.lanes = lanes
         self.width = Width(lanes)
-        self.kicks_by_type = kicks_by_type
+        self.backend, self.memory = backend, backend.memory
+        self.kick_type = np.dtype(np.float64) if backend.exact_kicks else self.master_type
+        self.kicks_by_type = self.memory.from_host(kicks_by_type.astype(self.kick_type))
         self.local = self.clusters = self._room = 0
         self._own = Columns(ORIGIN, ORIGIN, 1, 1)
-        self.slots = self._order = np.empty(0, np.int32)
-        self.local_list = PairList(np.empty((0, RUN_COLUMNS), np.int32), np.empty(0, np.int32))
-        self.ghost_list = PairList(np.empty((0, RUN_COLUMNS), np.int32), np.empty(0, np.int32))
+        self.slots = np.empty(0, np.int32)
+        self._slots = self._order = self.memory.empty((1,), np.int32)
+        self.local_list, self.ghost_list, self.home_list = (
+            PairList(self.memory.empty((1, RUN_COLUMNS), np.int32), self.memory.empty((1,), np.int32)) for _ in range(3)
+        )
         self._allocate(1)
 
     def _allocate(self, clusters: int) -> None:
@@ -82,16 +72,17 @@ class Layout:
             return
         self._room = clusters + clusters // 16 + 8
         slots = self._room * self.lanes
-        self.masters = aligned(3 * slots, self.master_type)
-        self.velocities = aligned(3 * slots, self.master_type)
+        zeros, empty = self.memory.zeros, self.memory.empty
+        self.masters = zeros((3 * slots,), self.master_type)
+        self.velocities = zeros((3 * slots,), self.master_type)
         same = self.master_type == self.kernel_type
-        self.positions = self.masters if same else aligned(3 * slots, self.kernel_type)
-        self.forces = aligned(3 * slots, self.kernel_type)
-        self.ids, self.types = np.empty(slots, np.int64), np.empty(slots, np.int32)
-        self.half_kicks = np.zeros(slots)
-        self.electron_density = aligned(slots, self.kernel_type)
-        self.embedding_slope = aligned(slots, self.kernel_type)
-        self._boxes = np.empty((6, self._room + BLOCK.count), np.float32)
+        self.positions = self.masters if same else zeros((3 * slots,), self.kernel_type)
+        self.forces = zeros((3 * slots,), self.kernel_type)
+        self.ids, self.types = empty((slots,), np.int64), empty((slots,), np.int32)
+        self.half_kicks = zeros((slots,), self.kick_type)
+        self.electron_density = zeros((slots,), self.kernel_type)
+        self.embedding_slope = zeros((slots,), self.kernel_type)
+        self._boxes = empty((6, self._room + BLOCK.count), np.float32)
 
     def fill(self, staging: Staging, bricks: Bricks, reach: float) -> None:
         """Sort atoms and ghosts into clusters and copy them there.
@@ -103,26 +94,29 @@ class Layout:
         self._allocate(
             most_clusters(staging.atoms, own, self.lanes) + most_clusters(staging.ghosts, ghosts, self.lanes)
         )
-        if len(self.slots) < staging.total:
-            self.slots = np.empty(len(staging.ids), np.int32)
-            self._order = np.empty(len(staging.ids), np.int32)
-        self._own, self._own_starts = own, np.empty(own.number + 1, np.int32)
-        self._ghost, self._ghost_starts = ghosts, np.empty(ghosts.number + 1, np.int32)
-        self.local = self._sort(staging, 0, staging.atoms, own, 0, self._own_starts)
-        count = self._sort(staging, staging.atoms, staging.total, ghosts, self.local, self._ghost_starts)
-        self.clusters = self.local + count
-        used = slice(0, self.clusters * self.lanes)
+        memory, kernels, total, atoms = self.memory, self.backend.clusters, staging.total, staging.atoms
+        if len(self._slots) < max(total, 1):
+            self._slots = memory.empty((len(staging.ids),), np.int32)
+            self._order = memory.empty((len(staging.ids),), np.int32)
+        self._own, self._own_starts = own, memory.empty((own.number + 1,), np.int32)
+        self._ghost, self._ghost_starts = ghosts, memory.empty((ghosts.number + 1,), np.int32)
+        positions = memory.from_host(staging.positions[:total])
+        self.local = self._sort(positions, 0, atoms, own, 0, self._own_starts)
+        self.clusters = self.local + self._sort(positions, atoms, total, ghosts, self.local, self._ghost_starts)
         far, apart = float(bricks.box.max()) + 2 * reach, padding_distances(bricks.box, reach)
-        fill_padding(0, self.clusters, self.lanes, far, apart, self.ids, self.types, self.masters)
-        slots = self.slots[: staging.total]
-        self.ids[slots] = staging.ids[: staging.total]
-        self.types[slots] = staging.types[: staging.total]
-        scatter(staging.positions, 0, staging.total, slots, self.lanes, bricks.centre, self.masters)
-        self.velocities[: 3 * self.local * self.lanes] = 0
-        scatter(staging.velocities, 0, staging.atoms, slots, self.lanes, ORIGIN, self.velocities)
+        kernels.fill_padding(0, self.clusters, self.lanes, far, apart, self.ids, self.types, self.masters)
+        slots = self._slots[:total]
+        self.backend.numbers.put(memory.from_host(staging.ids[:total]), slots, self.ids)
+        self.backend.numbers.put(memory.from_host(staging.types[:total]), slots, self.types)
+        kernels.scatter(positions, 0, total, slots, self.lanes, bricks.centre, self.masters)
+        memory.clear(self.velocities, 3 * self.local * self.lanes)
+        velocities = memory.from_host(staging.velocities[:atoms])
+        kernels.scatter(velocities, 0, atoms, slots, self.lanes, ORIGIN, self.velocities)
         if self.positions is not self.masters:
-            self.positions[: 3 * self.clusters * self.lanes] = self.masters[: 3 * self.clusters * self.lanes]
-        per_slot(self.ids[used], self.types[used], self.kicks_by_type, self.half_kicks)
+            memory.convert(self.masters, 3 * self.clusters * self.lanes, self.positions)
+        used = slice(0, self.clusters * self.lanes)
+        self.backend.integrate.per_slot(self.ids[used], self.types[used], self.kicks_by_type, self.half_kicks)
+        self.slots = memory.to_host(slots)
 
     def _ghost_columns(self, staging: Staging, bricks: Bricks, reach: float) -> Columns:
         """Columns over the ghosts, as wide as those of the atoms."""
@@ -135,10 +129,10 @@ class Layout:
         columns = choose_columns(low, high, equivalent, self.lanes)
         return columns if staging.ghosts else Columns(low, high, 1, 1)
 
-    def _sort(self, staging: Staging, first: int, last: int, columns: Columns, start: int, starts: np.ndarray) -> int:
+    def _sort(self, positions: Any, first: int, last: int, columns: Columns, start: int, starts: Any) -> int:
         extent = columns.high - columns.low
-        return sort_into_columns(
-            staging.positions,
+        return self.backend.clusters.sort_into_columns(
+            positions,
             first,
             last,
             columns.low,
@@ -150,31 +144,41 @@ class Layout:
             start,
             starts,
             self._order,
-            self.slots,
+            self._slots,
         )
 
     def list_pairs(self, bricks: Bricks, reach: float) -> None:
-        """Bounding boxes and both lists, with every pair closer than `reach`."""
-        bounding_boxes(self.positions, self.ids, 0, self.clusters, self.lanes, self._boxes)
-        self.shifts = periodic_shifts(bricks, self.kernel_type)
-        half, whole = shift_numbers(bricks)
-        self._list(self.local_list, self._own, self._own_starts, bricks, reach, half)
+        """Bounding boxes and all lists, with every pair closer than `reach`."""
+        kernels, full = self.backend.clusters, self.backend.full_list
+        kernels.bounding_boxes(self.positions, self.ids, 0, self.clusters, self.lanes, self._boxes)
+        self.shifts = self.memory.from_host(periodic_shifts(bricks, self.kernel_type))
+        own, whole = (self.memory.from_host(numbers) for numbers in shift_numbers(bricks, full))
+        ours, ghosts = (0, self.local), (self.local, self.clusters - self.local)
+        self._list(self.local_list, ours, self._own, self._own_starts, bricks, reach, own)
+        self.ghost_list.size = self.home_list.size = self.ghost_list.used = self.home_list.used = 0
         if self.clusters > self.local:
-            self._list(self.ghost_list, self._ghost, self._ghost_starts, bricks, reach, whole)
-        else:
-            self.ghost_list.size = self.ghost_list.used = 0
+            self._list(self.ghost_list, ours, self._ghost, self._ghost_starts, bricks, reach, whole)
+            if full:
+                self._list(self.home_list, ghosts, self._own, self._own_starts, bricks, reach, whole)
 
     def _list(
-        self, pairs: PairList, columns: Columns, starts: np.ndarray, bricks: Bricks, reach: float, numbers: np.ndarray
+        self,
+        pairs: PairList,
+        clusters: tuple[int, int],
+        columns: Columns,
+        starts: Any,
+        bricks: Bricks,
+        reach: float,
+        numbers: Any,
     ) -> None:
+        """List of the clusters i (first, number) with the clusters j of some columns."""
         origin = columns.low - bricks.centre
         side = (columns.high - columns.low)[:2] / (columns.nx, columns.ny)
         grid = (origin[0], origin[1], side[0], side[1], columns.nx, columns.ny)
         while True:
-            size, used = build_list(
+            size, used = self.backend.lists.build_list(
                 self.positions,
-                0,
-                self.local,
+                *clusters,
                 self._boxes,
                 starts,
                 grid,
@@ -188,25 +192,39 @@ class Layout:
             if size >= 0:
                 pairs.size, pairs.used = size, int(used)
                 return
-            pairs.runs = np.empty((max(len(pairs.runs), -size + -size // 8), RUN_COLUMNS), np.int32)
-            pairs.entries = np.empty(max(len(pairs.entries), -used + -used // 8), np.int32)
+            rows = max(len(pairs.runs), -size + -size // 8)
+            pairs.runs = self.memory.empty((rows, RUN_COLUMNS), np.int32)
+            pairs.entries = self.memory.empty((max(len(pairs.entries), -used + -used // 8),), np.int32)
 
     def empty_into(self, staging: Staging, bricks: Bricks) -> None:
         """Atoms back into Staging, in the order of their slots; positions absolute, not wrapped."""
-        slots = np.flatnonzero(self.ids[: self.local * self.lanes] >= 0).astype(np.int32)
-        staging.reserve(len(slots))
-        staging.atoms, staging.ghosts = len(slots), 0
-        collect(self.masters, slots, self.lanes, bricks.centre, staging.positions)
-        collect(self.velocities, slots, self.lanes, ORIGIN, staging.velocities)
-        staging.ids[: len(slots)] = self.ids[slots]
-        staging.types[: len(slots)] = self.types[slots]
+        slots, ids = self._filled()
+        count = len(slots)
+        staging.reserve(count)
+        staging.atoms, staging.ghosts = count, 0
+        self._collect(self.masters, slots, bricks.centre, staging.positions[:count])
+        self._collect(self.velocities, slots, ORIGIN, staging.velocities[:count])
+        staging.ids[:count] = ids
+        staging.types[:count] = self.memory.to_host(self.types[: self.local * self.lanes])[slots]
 
     def local_forces(self) -> tuple[np.ndarray, np.ndarray]:
         """(ids, (n, 3) float64 forces) of the local atoms in the order of their slots."""
-        slots = np.flatnonzero(self.ids[: self.local * self.lanes] >= 0).astype(np.int32)
+        slots, ids = self._filled()
         values = np.empty((len(slots), 3))
-        collect(self.forces, slots, self.lanes, ORIGIN, values)
-        return self.ids[slots], values
+        self._collect(self.forces, slots, ORIGIN, values)
+        return ids, values
+
+    def _filled(self) -> tuple[np.ndarray, np.ndarray]:
+        """Slots of the local atoms in their order, and their ids, on the host."""
+        ids = self.memory.to_host(self.ids[: self.local * self.lanes])
+        slots = np.flatnonzero(ids >= 0).astype(np.int32)
+        return slots, ids[slots]
+
+    def _collect(self, source: Any, slots: np.ndarray, origin: np.ndarray, values: np.ndarray) -> None:
+        """(n, 3) values of some slots, plus `origin`, to the host."""
+        rows = self.memory.beside(values)
+        self.backend.clusters.collect(source, self.memory.from_host(slots), self.lanes, origin, rows)
+        self.memory.fetch(rows, values)
 
 
 def periodic_shifts(bricks: Bricks, dtype: Any) -> np.ndarray:
@@ -218,11 +236,15 @@ def periodic_shifts(bricks: Bricks, dtype: Any) -> np.ndarray:
     return shifts
 
 
-def shift_numbers(bricks: Bricks) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of `periodic_shifts` for the local list (half of them and ITSELF) and for the ghost list (all).
+def shift_numbers(bricks: Bricks, full: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of `periodic_shifts` for the list of local atoms with themselves, and for those with ghosts (all).
 
-    A decomposed dimension has no shift: there the ghosts are the images.
+    The first are half of them and ITSELF, or in a full list all of them with ITSELF in the place of NO_SHIFT. A
+    decomposed dimension has no shift: there the ghosts are the images.
     """
     whole = [number for number in range(27) if all((number // 3**axis) % 3 == 1 for axis in bricks.decomposed)]
-    half = [ITSELF, *(number for number in whole if number > NO_SHIFT)]
-    return np.array(half, np.int64), np.array(whole, np.int64)
+    if full:
+        own = [ITSELF if number == NO_SHIFT else number for number in whole]
+    else:
+        own = [ITSELF, *(number for number in whole if number > NO_SHIFT)]
+    return np.array(own, np.int64), np.array(whole, np.int64)

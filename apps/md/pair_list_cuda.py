@@ -3,7 +3,7 @@
 The table of runs has the columns of pair_list.py, but a run is that of a cluster i, whose number stands in the first
 column, and has no −1 behind it. A cluster has a run for each shift that gives it entries; they follow one another.
 
-On one rank there is one list, i and j local, shifts `full_shift_numbers`. With neighbours there are three: this one;
+On one rank there is one list, i and j local. With neighbours there are three: this one;
 i local, j ghosts; i ghosts, j local (shifts negated by symmetry of their set). The third gives the forces on ghosts,
 which are sent home, and the other half of the energy.
 """
@@ -14,25 +14,14 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from clustermark.apps.md.launch_cuda import POSITIVE, THREADS, blocks_of, element, lane_tuple
-from clustermark.apps.md.pair_list import END, FIRST, ITSELF, NO_SHIFT, SHIFT
+from clustermark.apps.md.pair_list import END, FIRST, SHIFT
 from clustermark.apps.md.scan_cuda import running_totals
 from clustermark.devices.numba_cuda import cuda
 
 # Column of the table of runs: the cluster i.
 CLUSTER = 0
-
-
-def full_shift_numbers(whole: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Rows of the shifts of the list of local atoms with themselves: all of them, ITSELF in place of NO_SHIFT.
-
-    Parameters
-    ----------
-    whole : second result of layout.shift_numbers
-    """
-    return np.where(whole == NO_SHIFT, ITSELF, whole)
 
 
 @cuda.jit(device=True)

@@ -67,11 +67,13 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace, data: Input, comm: Any) -> int:
+    from clustermark.apps.console.devices import bind
     from clustermark.apps.console.files import prepare_folder
     from clustermark.apps.md.build import make_setup
     from clustermark.apps.md.driver import make_engine
     from clustermark.apps.md.simulate import Manner, simulate
 
+    bind(data.device, comm)
     folder = output_folder(options)
     output = data.output
     names = [name for name in (output.thermo, output.trajectory, output.final, data.restart.write) if name]

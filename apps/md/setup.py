@@ -42,6 +42,8 @@ class Setup:
     timestep : [time]
     ensemble, precision, overlap : as the input file has them
     first_step : number of the step that `atoms` are of
+    device : "cpu", or "cuda": the GPU that is bound to this rank
+    direct_messages : the MPI is given messages in the memory of the device; else they are staged through the host
     """
 
     atoms: Atoms | None
@@ -57,6 +59,14 @@ class Setup:
     precision: str
     overlap: bool
     first_step: int = 0
+    device: str = "cpu"
+    direct_messages: bool = False
+
+    @property
+    def box(self) -> Floats | None:
+        """(3,) edges [length]; None on a rank that has neither atoms nor a state."""
+        atoms = self.atoms if self.state is None else self.state.atoms
+        return None if atoms is None else atoms.box
 
 
 def physics(setup: Setup) -> dict[str, str]:
@@ -75,6 +85,7 @@ def physics(setup: Setup) -> dict[str, str]:
         "list": f"skin {rule.skin!r} every {rule.every} check {str(rule.check).lower()}",
         "run.timestep": repr(setup.timestep),
         "ensemble": f"{ensemble.kind} {ensemble.temperature!r} {ensemble.time!r} {ensemble.seed}",
+        **({} if setup.device == "cpu" else {"device": setup.device}),  # older files are of the CPU and do not say so
     }
 
 

@@ -10,9 +10,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from clustermark.apps.md import velocity_kernels
 from clustermark.apps.md.model import Floats, Integers
-from clustermark.apps.md.velocity_kernels import kinetic_energy
 from clustermark.core.errors import ClustermarkError, UsageError, plain
+from clustermark.devices.memory import HostMemory, Memory
+
+HOST = HostMemory()
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Slots:
     lanes : slots of a cluster
     clusters : how many clusters are local
     total : sum of one number over all ranks, the same on all of them
+    kernels, memory : those that the arrays are made for (backend.Backend)
     """
 
     velocities: npt.NDArray[Any]
@@ -35,14 +39,17 @@ class Slots:
     lanes: int
     clusters: int
     total: Callable[[float], float]
+    kernels: Any = velocity_kernels
+    memory: Memory = HOST
 
     def scale(self, factor: float) -> None:
         """Multiply all local velocities."""
-        self.velocities[: 3 * self.lanes * self.clusters] *= factor
+        self.kernels.scale(self.velocities, self.lanes, self.clusters, factor)
 
     def kinetic_energy(self, masses: Floats, mass_velocity2: float, step: int) -> float:
         """Σ m v²/2 over all ranks [energy]; masses per type; collective; ClustermarkError if it is not finite."""
-        local = kinetic_energy(self.velocities, self.types, masses, self.lanes, self.clusters, mass_velocity2)
+        arguments = self.velocities, self.types, self.memory.kept(masses), self.lanes, self.clusters
+        local = self.kernels.kinetic_energy(*arguments, mass_velocity2)
         total = self.total(local)
         if not math.isfinite(total):
             raise blown_up(step)

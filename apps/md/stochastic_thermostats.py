@@ -9,7 +9,7 @@ import numpy as np
 
 from clustermark.apps.md.model import Floats, Units
 from clustermark.apps.md.slots import Slots, state_values
-from clustermark.apps.md.velocity_kernels import BLOCK, langevin_kick
+from clustermark.apps.md.velocity_kernels import BLOCK
 from clustermark.core.errors import UsageError
 from clustermark.devices.counter_rng import RESCALING, normal_pair, random_words, uniform
 
@@ -35,9 +35,10 @@ class Langevin:
 
     def end_of_step(self, slots: Slots, step: int) -> None:
         """O(h) on the local velocities; no communication."""
-        langevin_kick(
+        amplitudes = slots.memory.kept(self._amplitudes)
+        slots.kernels.langevin_kick(
             *(slots.velocities, slots.ids, slots.types, slots.lanes, 0, slots.clusters),
-            *(self._decay, self._amplitudes, self._seed, step, self._deviates),
+            *(self._decay, amplitudes, self._seed, step, self._deviates),
         )
 
     def conserved(self, total_energy: float) -> float | None:

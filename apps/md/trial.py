@@ -36,7 +36,7 @@ EAM_CUTOFF = 5.4
 
 
 def make_setup(case: Case, root: bool) -> Setup:
-    """The system of a case; its atoms on rank 0 only."""
+    """The system of a case; its atoms on rank 0 only. A GPU is bound to this process already."""
     cells, every = int(case.params["cells"]), int(case.params["every"])
     if case.params["potential"] == "lj":
         one = np.ones((1, 1))
@@ -67,6 +67,8 @@ def make_setup(case: Case, root: bool) -> Setup:
         ensemble=Ensemble(),
         precision=PRECISION[case.precision],
         overlap=bool(case.params["overlap"]),
+        device=case.device,
+        direct_messages=case.transport == "mpi_device",
     )
 
 

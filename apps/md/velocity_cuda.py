@@ -43,6 +43,22 @@ def kinetic_energy(velocities: Any, types: Any, masses: Any, lanes: Any, cluster
 
 
 @cuda.jit(cache=True)
+def scale_velocities(velocities, size, factor):
+    """One component; see velocity_kernels.scale."""
+    k = cuda.grid(1)
+    if k < size:
+        velocities[k] *= factor
+
+
+def scale(velocities: Any, lanes: Any, clusters: int, factor: float) -> None:
+    """v ← factor·v in the first `clusters` clusters; as velocity_kernels.scale."""
+    size = 3 * clusters * len(lane_tuple(lanes))
+    if size:
+        real = np.dtype(velocities.dtype).type
+        scale_velocities[blocks_of(size), THREADS](velocities, size, real(factor))
+
+
+@cuda.jit(cache=True)
 def renew_velocities(velocities, ids, types, first_slot, slots, width, decay, amplitudes, seed, step):
     """One slot; see velocity_kernels.langevin_kick."""
     lanes = len(width)

@@ -39,6 +39,11 @@ def kinetic_energy(velocities: Any, types: Any, masses: Any, lanes: int, cluster
     return 0.5 * mass_velocity2 * total
 
 
+def scale(velocities: Any, lanes: int, clusters: int, factor: float) -> None:
+    """v ← factor·v in the first `clusters` clusters; arguments as of `kinetic_energy`."""
+    velocities[: 3 * lanes * clusters] *= factor
+
+
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def langevin_kick(
     velocities: Any,

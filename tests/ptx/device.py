@@ -75,6 +75,13 @@ def device_array(shape: Any, dtype: Any = np.float64, *, written: bool = False) 
     return array
 
 
+def pinned_array(shape: Any, dtype: Any = np.float64) -> np.ndarray:
+    """Memory of the host, filled with bytes that make no sense."""
+    array = np.empty(shape, dtype)
+    array.reshape(-1).view(np.uint8)[:] = 0xA5
+    return array
+
+
 def to_device(values: np.ndarray) -> DeviceArray:
     """A copy in the memory of the device."""
     array = device_array(np.shape(values), np.asarray(values).dtype, written=True)
@@ -136,6 +143,7 @@ class InterpretedDevice:
             mock.patch.object(cuda, "device_array", device_array),
             mock.patch.object(cuda, "device_array_like", lambda like: device_array(like.shape, like.dtype)),
             mock.patch.object(cuda, "to_device", to_device),
+            mock.patch.object(cuda, "pinned_array", pinned_array),
             mock.patch.object(cuda, "synchronize", lambda: None),
         ):
             yield self

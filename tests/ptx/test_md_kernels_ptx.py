@@ -10,7 +10,10 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +27,33 @@ pytest.importorskip("md_cuda_simulated", reason="apps/md has no CUDA kernels her
 from cuda_helpers.counts import LADDER
 from cuda_helpers.offline import Launch, compile_offline, kernels_in
 
-from clustermark.apps.md import integrate_cpu
+from clustermark.apps.md import halo_cuda, integrate_cpu
+from clustermark.apps.md.evaluation import Evaluation
+from clustermark.apps.md.layout import Layout
+from clustermark.apps.md.model import UNITS, ListRule
+from clustermark.apps.md.setup import Ensemble, Setup
+from clustermark.apps.md.sutton_chen import sutton_chen
+from clustermark.core.errors import ClustermarkError
+from clustermark.devices import memory_cuda
 from ptx.device import InterpretedDevice, to_device
-from ptx.faults import PtxError, SharedRaceError
+from ptx.faults import PtxError, SharedRaceError, UninitialisedMemoryError
 from ptx.launching import Options
 from ptx.linker import load_program
 from ptx.mutants import planted_faults
+from ptx.resident import TO_DEVICE, TO_HOST, ResidentDevice
 
 integrate_cuda: Any = importlib.import_module("clustermark.apps.md.integrate_cuda")
 pytestmark = pytest.mark.timeout(900)
 simulated: Any = importlib.import_module("md_cuda_simulated")
+engines: Any = importlib.import_module("engine_examples")
+examples: Any = importlib.import_module("physics_examples")
+agree = simulated.agree
 DEVICE = InterpretedDevice((9, 0), Options(budget=200_000))
+RESIDENT = ResidentDevice(like=DEVICE)
 # Compiling takes most of the time: the rows of all precisions and potentials are for the patient.
 EVERYTHING = os.environ.get("CLUSTERMARK_EVERY_PTX") == "1"
 # Part of the machine code that must have run, averaged over the kernels.
 LEAST_COVERED = 0.85
-
-on_cuda = simulated.on_cuda
 
 
 def rows(short: list[Any], others: list[Any]) -> list[Any]:
@@ -57,13 +70,6 @@ def on_the_interpreter() -> Iterator[InterpretedDevice]:
 @pytest.mark.parametrize("n", rows([4097], [1, 65]))
 def test_running_totals(n: int) -> None:
     simulated.test_running_totals_are_sums_of_all_before(n)
-
-
-@pytest.mark.parametrize("precision", rows(["mixed"], ["double", "single"]))
-def test_three_steps(precision: str, on_cuda: Any) -> None:
-    simulated.test_three_steps_with_a_new_list_between_are_those_of_the_cpu(
-        "one type, cut", precision, simulated.Ensemble(), on_cuda
-    )
 
 
 @pytest.mark.parametrize(("master", "kernel"), rows([("float64", "float32")], [("float64",) * 2, ("float32",) * 2]))
@@ -88,11 +94,150 @@ def test_langevin_kicks_and_kinetic_energy(dtype: str) -> None:
         [(n, p) for n in simulated.POTENTIALS for p in ("double", "mixed") if (n, p) != ("copper and silver", "mixed")],
     ),
 )
-def test_forces_energy_and_virial(name: str, precision: str, on_cuda: Any) -> None:
-    simulated.test_forces_energy_and_virial_are_those_of_the_reference(name, precision, on_cuda)
+def test_forces_energy_and_virial(name: str, precision: str) -> None:
+    simulated.test_forces_energy_and_virial_are_those_of_the_reference(name, precision)
+
+
+# --- the whole engine, its arrays apart from the host's ------------------------------------------------------------
+
+# Of the largest number: double, and the float32 forces of "mixed" seen through a few steps of float64 integration.
+BOUNDS = {
+    "double": {
+        "positions": 1e-14,
+        "velocities": 1e-12,
+        "forces": 1e-11,
+        "energy": 1e-11,
+        "virial": 1e-11,
+        "pairs": 0.0,
+    },
+    "mixed": {"positions": 2e-9, "velocities": 4e-7, "forces": 4e-5, "energy": 4e-6, "virial": 4e-5, "pairs": 0.0},
+}
+
+
+def copper() -> Setup:
+    atoms = examples.disturbed(examples.fcc((3, 2, 2), 3.61), 0.2)
+    units = {"units": UNITS["metal"], "masses": np.array([63.5]), "timestep": 0.001}
+    return engines.setup_of(
+        atoms, sutton_chen("Cu", cutoff=3.7, points=400), rule=ListRule(0.3, 2, check=False), **units
+    )
+
+
+def liquid(every: int = 2, **changes: Any) -> Setup:
+    atoms, rule = engines.warm_crystal((3, 2, 2), 1.68), ListRule(0.3, every, check=False)
+    return engines.setup_of(atoms, examples.one_type(1.3), rule=rule, precision="mixed", **changes)
+
+
+RUNS: dict[str, tuple[int, Setup]] = {
+    "copper, two ranks, double": (2, copper()),
+    "liquid, one rank, mixed": (1, liquid(ensemble=Ensemble("csvr", 1.0, 0.5, 3))),
+    "liquid, two ranks, mixed": (2, liquid()),
+}
+
+
+def after_steps(ranks: int, setup: Setup, first: int, then: int) -> dict[str, Any]:
+    """What rank 0 knows of all atoms after some steps, and the sizes of its transfers in the first of them."""
+
+    def action(simulation: Any) -> dict[str, Any]:
+        me, before = threading.get_ident(), len(RESIDENT.transfers)
+        simulation.march(first)
+        moved = [(t.kind, t.bytes) for t in RESIDENT.transfers[before:] if t.thread == me]
+        ways = [way for message in simulation.halo.messages for way in (message.forward, message.back)]
+        halo = [(kind, b.wire.nbytes) for w in ways for kind, b in ((TO_HOST, w.outgoing), (TO_DEVICE, w.incoming))]
+        simulation.advance(then)
+        atoms, forces, row = simulation.gather(), simulation.gather_forces(), simulation.thermo()
+        if atoms is None:
+            return {}
+        found = {"positions": atoms.positions, "velocities": atoms.velocities, "forces": forces}
+        found |= {"energy": row.total_energy, "virial": row.virial, "pairs": simulation.pairs}
+        return {"rows": found, "moved": moved, "halo": halo, "rebuilds": simulation.rebuilds}
+
+    with RESIDENT.installed():
+        return engines.on_bricks(ranks, setup, 4, action)[0]
+
+
+@cache
+def three_steps(name: str, device: str, longer: float = 1.0) -> dict[str, Any]:
+    """Of a run, with a new list before the second step."""
+    ranks, setup = RUNS[name]
+    return after_steps(ranks, replace(setup, device=device, timestep=longer * setup.timestep), 1, 2)
+
+
+def wrong(found: dict[str, Any], expected: dict[str, Any], precision: str) -> list[str]:
+    """Names of what differs by more than the bound."""
+    rows = found["rows"], expected["rows"]
+    return [name for name, bound in BOUNDS[precision].items() if not agree(rows[0][name], rows[1][name], bound)]
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_steps_of_the_engine_on_the_device_are_those_of_the_cpu(name: str) -> None:
+    precision = RUNS[name][1].precision
+    found, expected = three_steps(name, "cuda"), three_steps(name, "cpu")
+    assert wrong(found, expected, precision) == []
+    assert found["rebuilds"] == expected["rebuilds"] == 2
+    assert {"positions", "velocities"} <= set(wrong(found, three_steps(name, "cpu", 1.001), precision))
+
+
+def test_a_step_on_one_rank_brings_the_kinetic_energy_to_its_thermostat_and_nothing_else() -> None:
+    assert three_steps("liquid, one rank, mixed", "cuda")["moved"] == [(TO_HOST, 8)]
+
+
+def test_a_step_on_two_ranks_moves_the_halo_and_nothing_else() -> None:
+    """Three coordinates of each ghost and its force; of embedded atoms also a density home and a slope out."""
+    liquids, metal = (three_steps(name, "cuda") for name in ("liquid, two ranks, mixed", "copper, two ranks, double"))
+    assert sorted(liquids["moved"]) == sorted(liquids["halo"])
+    numbers = [(kind, size // 3) for kind, size in metal["halo"]]
+    assert sorted(metal["moved"]) == sorted([*metal["halo"], *numbers])
+
+
+def beside_its_place() -> Any:
+    @simulated.cuda.jit
+    def unpack_rows(buffer, offsets, lanes, values):
+        k = simulated.cuda.grid(1)
+        if k < offsets.size:
+            for d in range(3):
+                values[offsets[k] + d * lanes] = buffer[3 * k + (d + 1) % 3]
+
+    return unpack_rows
+
+
+def forgetting_home(layout: Any, pairs: Any, *others: Any) -> None:
+    if pairs is not layout.home_list:
+        list_pairs(layout, pairs, *others)
+
+
+list_pairs = Layout._list
+FAULTS: dict[str, tuple[Any, str, Any]] = {
+    "a copy to the host forgotten": (memory_cuda.StagedBuffer, "to_wire", lambda buffer: buffer.wire),
+    "a copy to the device forgotten": (memory_cuda.StagedBuffer, "from_wire", lambda buffer: buffer.array),
+    "a kernel that writes the wrong place": (halo_cuda, "unpack_rows", beside_its_place()),
+    "a halo forgotten": (Evaluation, "_positions_forward", lambda evaluation, layout, halo: []),
+    "forces not sent home": (halo_cuda, "unpack_add", lambda *arguments: None),
+    "ghosts in no list of their own": (Layout, "_list", forgetting_home),
+}
+
+
+@pytest.mark.parametrize("fault", [None, *FAULTS])
+def test_a_planted_fault_of_the_engine_is_found(fault: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = liquid(every=20)
+    expected = after_steps(2, setup, 0, 1)
+    if fault is not None:
+        owner, name, mistake = FAULTS[fault]
+        monkeypatch.setattr(owner, name, mistake, raising=False)
+    try:
+        found = after_steps(2, replace(setup, device="cuda"), 0, 1)
+    except (ClustermarkError, UninitialisedMemoryError) as error:
+        assert fault is not None, error
+        return
+    assert bool(wrong(found, expected, "mixed")) == (fault is not None)
 
 
 if EVERYTHING:
+
+    @pytest.mark.parametrize("precision", ["double", "single"])
+    def test_three_steps(precision: str) -> None:
+        simulated.test_three_steps_with_a_new_list_between_are_those_of_the_cpu(
+            "one type, cut", precision, simulated.Ensemble()
+        )
 
     @pytest.mark.parametrize("lanes", [4, 8])
     def test_slots_of_atoms(lanes: int) -> None:
@@ -103,8 +248,8 @@ if EVERYTHING:
         simulated.test_padding_scatter_collect_and_boxes_are_those_of_the_cpu(dtype)
 
     @pytest.mark.parametrize("precision", ["double", "mixed"])
-    def test_pair_list(precision: str, on_cuda: Any) -> None:
-        simulated.test_the_list_holds_every_pair_within_reach_once_for_each_of_its_atoms(precision, on_cuda)
+    def test_pair_list(precision: str) -> None:
+        simulated.test_the_list_holds_every_pair_within_reach_once_for_each_of_its_atoms(precision)
 
     @pytest.mark.parametrize("kernel", ["float64", "float32"])
     def test_forces_on_ghosts(kernel: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from clustermark.apps.climate import (
     damping_cuda,
+    flux_matching_cuda,
     forcing_cuda,
     halo_kernels_cuda,
     launch_cuda,
@@ -21,7 +22,7 @@ from clustermark.apps.climate import (
 from clustermark.apps.climate.forcing import HeldSuarez
 
 MODULES = (
-    *(damping_cuda, forcing_cuda, halo_kernels_cuda, launch_cuda, primitive_columns_cuda),
+    *(damping_cuda, flux_matching_cuda, forcing_cuda, halo_kernels_cuda, launch_cuda, primitive_columns_cuda),
     *(primitive_cuda, primitive_factors_cuda, shallow_cuda, sums_cuda, surface_cuda),
 )
 LEVELS, ROWS, PITCH = 3, 10, 16
@@ -34,7 +35,8 @@ def call_every_entry(dtype: str) -> None:
     _call_water(dtype, cosines, flat)
     _call_halo(flat)
     _call_atmosphere(dtype, cosines, flat)
-    _call_sums()
+    _call_sums(dtype)
+    _call_seam(flat)
 
 
 def _call_water(dtype: str, cosines: Any, flat: Any) -> None:
@@ -70,6 +72,19 @@ def _call_atmosphere(dtype: str, cosines: Any, flat: Any) -> None:
     forcing_cuda.force(*arguments)
 
 
-def _call_sums() -> None:
+def _call_sums(dtype: str) -> None:
     block = np.zeros((ROWS, PITCH))
-    sums_cuda.add_words(block, block, 4, 4, 1.0, np.zeros(3, np.int64))
+    for values in (block, block.astype(dtype)):
+        sums_cuda.add_words(values, block, 4, 4, 1.0, np.zeros(3, np.int64))
+        sums_cuda.scale_cells(values, 4, 4, 0.5)
+        damping_cuda.copy_cells(values.reshape(-1), PITCH, *REGION, values.reshape(-1))
+
+
+def _call_seam(flat: Any) -> None:
+    places, fluxes = np.zeros(5, np.int64), np.zeros(5)
+    for mass in (flat, flat.astype(np.float64)):
+        flux_matching_cuda.column_fluxes(
+            *(mass, flat, np.ones(LEVELS), ROWS * PITCH, places, places, 1, fluxes, flat[:5], fluxes)
+        )
+        flux_matching_cuda.correct_cells(fluxes, places, fluxes, fluxes, places, places, fluxes, 1.0, places, mass)
+    flux_matching_cuda.piece_fluxes(fluxes, np.zeros((5, 12), np.int64), np.zeros((5, 12)), places, fluxes)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from clustermark.apps.climate.backend import Backend
 from clustermark.apps.climate.decomposition import Domain
 from clustermark.apps.climate.gathering import scatter
 from clustermark.apps.climate.grid import PanelGrid
@@ -46,6 +47,7 @@ def exchanged(
     dtype: str,
     routes: Routes | None = None,
     threads: int = 1,
+    backend: Backend | None = None,
 ) -> list[Array]:
     """Padded blocks of this rank after an exchange: pressure in float64, the others in `dtype`; halos begin as NaN."""
     arrays = []
@@ -54,7 +56,7 @@ def exchanged(
         arrays.append(np.full((blocks, *values.shape[1:-2], rows, pitch), np.nan, kind))
         scatter(domain, values if domain.rank == 0 else None, arrays[-1], comm)
     pressure, theta, u, v = arrays
-    exchange = Exchange(domain, tables, comm, [pressure, theta], [(u, v)], routes, threads)
+    exchange = Exchange(domain, tables, comm, [pressure, theta], [(u, v)], routes, threads, backend=backend)
     exchange.start()
     exchange.finish()
     return arrays

@@ -23,6 +23,8 @@ from numba import float32
 from clustermark.apps.climate import (
     damping_cpu,
     damping_cuda,
+    flux_matching_cpu,
+    flux_matching_cuda,
     forcing_cpu,
     forcing_cuda,
     halo_kernels_cpu,
@@ -45,10 +47,15 @@ if not (PROGRAMS / "ptxas").exists() or not (PROGRAMS / "nvdisasm").exists():
 DTYPES = ("float64", "float32")
 METRIC = "metric terms of some rows are made in float64 before the cast, a thread for each row"
 PRESSURE = "surface pressure is float64 in every precision; once a column, not once a cell"
+SEAM = "fluxes of mass through the seam are float64 in every precision, once a step, on a line"
 ROWS: dict[str, Budget] = {
+    "damping_cuda.copy_cell": Budget(16, 16),
     "damping_cuda.damp_cells": Budget(56, 40),
     "damping_cuda.damping_factors": Budget(32, 32, {"float32": 84}, METRIC),
     "damping_cuda.laplacian_cells": Budget(56, 40),
+    "flux_matching_cuda.column_flux": Budget(40, 40, {"float32": 40}, SEAM),
+    "flux_matching_cuda.correct_cell": Budget(40, 40, {"float32": 72}, SEAM),
+    "flux_matching_cuda.piece_flux": Budget(40, 40, {"float32": 40}, SEAM),
     "forcing_cuda.forcing_factors": Budget(24, 24, {"float32": 36}, "numbers of some levels, a thread for each"),
     "forcing_cuda.pressure_columns": Budget(32, 32, {"float32": 84}, f"{PRESSURE}: a logarithm and an exponential"),
     "forcing_cuda.relax_columns": Budget(64, 48),
@@ -71,6 +78,7 @@ ROWS: dict[str, Budget] = {
     ),
     "shallow_cuda.shallow_factors": Budget(40, 40, {"float32": 96}, METRIC),
     "sums_cuda.add_cells": Budget(24, 24, {"float32": 10}, "sums over the sphere are of float64 terms, once a step"),
+    "sums_cuda.scale_cell": Budget(16, 16, {"float32": 1}, "p_s is float64 in every precision"),
     "surface_cuda.exner_cells": Budget(32, 32, {"float32": 40}, f"{PRESSURE}: a polynomial of degree 22"),
     "surface_cuda.terms_cells": Budget(32, 32, {"float32": 66}, f"{PRESSURE}: eight terms, three of them divisions"),
 }
@@ -79,9 +87,10 @@ ENTRIES: list[tuple[ModuleType, ModuleType, tuple[str, ...]]] = [
     (shallow_cpu, shallow_cuda, ("shallow_stage",)),
     (surface_cpu, surface_cuda, ("surface_terms",)),
     (primitive_cpu, primitive_cuda, ("advance",)),
-    (damping_cpu, damping_cuda, ("damp",)),
+    (damping_cpu, damping_cuda, ("damp", "copy_cells")),
+    (flux_matching_cpu, flux_matching_cuda, ("column_fluxes", "piece_fluxes", "correct_cells")),
     (forcing_cpu, forcing_cuda, ("force",)),
-    (sums, sums_cuda, ("add_words",)),
+    (sums, sums_cuda, ("add_words", "scale_cells")),
     (
         halo_kernels_cpu,
         halo_kernels_cuda,

@@ -16,16 +16,18 @@ from clustermark.apps.md import (
     pair_list_cuda,
     pair_terms_cuda,
     scan_cuda,
+    slot_numbers_cuda,
     velocity_cuda,
 )
 from clustermark.apps.md.interactions import Embedded, make_interaction
 from clustermark.apps.md.layout import PRECISIONS
 from clustermark.apps.md.pair_list import RUN_COLUMNS
+from clustermark.devices import memory_cuda
 from clustermark.devices.simd import Width
 
 MODULES = (
     *(clusters_cuda, halo_cuda, integrate_cuda, kernels_cuda, launch_cuda),
-    *(pair_list_cuda, pair_terms_cuda, scan_cuda, velocity_cuda),
+    *(pair_list_cuda, pair_terms_cuda, scan_cuda, slot_numbers_cuda, velocity_cuda, memory_cuda),
 )
 LANES, CLUSTERS = 8, 3
 SLOTS = LANES * CLUSTERS
@@ -81,4 +83,13 @@ def _call_steps(master: str, kernel: str, ids: Any, types: Any) -> None:
     integrate_cuda.kick(forces, half_kicks, CLUSTERS, width, velocities)
     velocity_cuda.kinetic_energy(velocities, types, by_type, LANES, CLUSTERS, 1.0)
     velocity_cuda.langevin_kick(velocities, ids, types, LANES, 0, CLUSTERS, 0.9, by_type, 1, 2, np.zeros((3, 256)))
+    memory = memory_cuda.DeviceMemory()
+    memory.convert(masters, 3 * SLOTS, positions)
+    for values in (masters, positions):
+        memory.clear(values, 3 * SLOTS)
+    velocity_cuda.scale(velocities, LANES, CLUSTERS, 0.5)
     scan_cuda.running_totals(np.zeros(200, np.int32))
+    for values in (ids, types, forces[:SLOTS]):
+        slot_numbers_cuda.put(values, types, values.copy())
+    slot_numbers_cuda.take(forces, types, forces[:SLOTS])
+    slot_numbers_cuda.add(forces[:SLOTS], types, forces)

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -48,10 +48,13 @@ from clustermark.apps.md import (
     kernels_cuda,
     pair_list,
     pair_list_cuda,
+    slot_numbers,
+    slot_numbers_cuda,
     velocity_cuda,
     velocity_kernels,
 )
 from clustermark.apps.md.layout import PRECISIONS
+from clustermark.devices import memory, memory_cuda
 from clustermark.devices.numba_cuda import cuda
 
 if not (PROGRAMS / "ptxas").exists() or not (PROGRAMS / "nvdisasm").exists():
@@ -70,7 +73,6 @@ LISTS = "once in many steps; whether fewer registers and more warps are faster i
 # Of the kernels that dominate a run, in float32: 72 registers let 7 blocks of 128 threads share a multiprocessor.
 ROWS: dict[str, Budget] = {
     "clusters_cuda.box_clusters": Budget(36),
-    "clusters_cuda.clear": Budget(16),
     "clusters_cuda.clusters_in_columns": Budget(16),
     "clusters_cuda.collect_rows": Budget(32, fp64={"mixed": 8, "single": 8}, because=STAGING),
     "clusters_cuda.count_in_columns": Budget(32, fp64={"mixed": 8, "single": 8}, because=STAGING),
@@ -94,14 +96,23 @@ ROWS: dict[str, Budget] = {
     "kernels_cuda.ADD_FORCES_AND_SUMS[OneType]": Budget(80, 72, few=FORCES),
     "kernels_cuda.add_densities": Budget(64),
     "kernels_cuda.embed_slots": Budget(32, fp64={"mixed": 28, "single": 28}, because=SUMS),
+    "memory_cuda.clear": Budget(16),
+    "memory_cuda.convert": Budget(16, fp64={"mixed": 8}, because=MASTERS),
     "pair_list_cuda.count_entries": Budget(96, few=LISTS),
     "pair_list_cuda.write_entries": Budget(96, few=LISTS),
     "scan_cuda.add_up_chunks": Budget(32),
     "scan_cuda.sum_chunks": Budget(32),
+    "slot_numbers_cuda.add_numbers": Budget(16),
+    "slot_numbers_cuda.put_numbers": Budget(16),
+    "slot_numbers_cuda.take_numbers": Budget(16),
     "velocity_cuda.renew_velocities": Budget(48, fp64={"mixed": 210, "single": 210}, because=DEVIATES),
+    "velocity_cuda.scale_velocities": Budget(16, fp64={"mixed": 8}, because=MASTERS),
     "velocity_cuda.sum_of_squares": Budget(32, fp64={"mixed": 12, "single": 12}, because=SUMS),
 }
-ENTRIES: list[tuple[ModuleType, ModuleType, tuple[str, ...]]] = [
+
+# What an application asks of its memory; the host's `zeros` is given to it when it is made.
+MEMORY = ("empty", "from_host", "kept", "to_host", "beside", "fetch", "send", "copy", "clear", "convert", "buffer")
+ENTRIES: list[tuple[Any, Any, tuple[str, ...]]] = [
     (
         clusters,
         clusters_cuda,
@@ -110,7 +121,11 @@ ENTRIES: list[tuple[ModuleType, ModuleType, tuple[str, ...]]] = [
     (pair_list, pair_list_cuda, ("build_list",)),
     (kernels_cpu, kernels_cuda, ("pair_forces", "densities", "embed")),
     (integrate_cpu, integrate_cuda, ("kick_drift", "kick", "largest_displacement_square", "per_slot")),
-    (velocity_kernels, velocity_cuda, ("kinetic_energy", "langevin_kick")),
+    (velocity_kernels, velocity_cuda, ("kinetic_energy", "langevin_kick", "scale")),
+    (slot_numbers, slot_numbers_cuda, ("take", "put", "add")),
+    (memory.HostMemory, memory_cuda.DeviceMemory, MEMORY),
+    (memory.HostBuffer, memory_cuda.StagedBuffer, ("to_wire", "to_fill", "from_wire", "part")),
+    (memory.HostBuffer, memory_cuda.DeviceBuffer, ("to_wire", "to_fill", "from_wire", "part")),
     (halo, halo_cuda, ("pack", "unpack", "unpack_add")),
 ]
 
@@ -129,7 +144,7 @@ def parameters(function: Callable[..., Any]) -> list[tuple[str, Any, Any]]:
     [(cpu, gpu, name) for cpu, gpu, names in ENTRIES for name in names],
     ids=[name for _, _, names in ENTRIES for name in names],
 )
-def test_an_entry_has_the_name_and_the_parameters_of_the_cpu(cpu: ModuleType, gpu: ModuleType, name: str) -> None:
+def test_an_entry_has_the_name_and_the_parameters_of_the_cpu(cpu: Any, gpu: Any, name: str) -> None:
     assert parameters(getattr(gpu, name)) == parameters(getattr(cpu, name))
 
 
@@ -200,7 +215,8 @@ def test_every_kernel_has_a_row_and_every_row_a_kernel() -> None:
     assert without_a_row(MODULES, ROWS) == set()
     assert set(ROWS) - set(kernels_in(MODULES)) == set()
     folder = Path(clusters.__file__).parent
-    assert {path.stem for path in folder.glob("*_cuda.py")} == {module.__name__.rsplit(".", 1)[1] for module in MODULES}
+    own = {module.__name__.rsplit(".", 1)[1] for module in MODULES if Path(str(module.__file__)).parent == folder}
+    assert {path.stem for path in folder.glob("*_cuda.py")} == own
 
 
 def test_a_kernel_without_a_row_is_found() -> None:
@@ -286,4 +302,4 @@ def test_in_the_simulator_the_kernels_do_what_the_cpu_does() -> None:
     )
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     passed = re.search(r"(\d+) passed", done.stdout)
-    assert passed and int(passed[1]) >= 42, done.stdout
+    assert passed and int(passed[1]) >= 40, done.stdout
