@@ -23,6 +23,7 @@ VERBS: dict[str, str] = {
     "doctor": "what works on this machine, what is missing, and the command that mends it",
     "report": "HTML and Markdown report of one or more runs",
     "export": "results as CSV, JSON, pytest-benchmark JSON or OpenMetrics",
+    "check": "did anything get slower? two versions or settings side by side, with a verdict and an exit code",
     "schema": "the JSON schema of --json documents and the layout of result files",
 }
 
