@@ -116,7 +116,15 @@ def _refuse_overwritten(name: str, where: str) -> None:
         raise UsageError(f"{where}: the fabric of a launch sets this variable; write fabric=NAME")
 
 
-def resolve(name: str, given: str | None, source: Path, cache: Path, settings: Sequence[str], option: str) -> Side:
+def resolve(
+    name: str,
+    given: str | None,
+    source: Path,
+    cache: Path,
+    settings: Sequence[str],
+    option: str,
+    own_project: bool = False,
+) -> Side:
     """The side that the user means.
 
     Parameters
@@ -126,6 +134,7 @@ def resolve(name: str, given: str | None, source: Path, cache: Path, settings: S
     source : in the checkout in which refs are looked up
     cache : where exports and environments are kept
     settings, option : NAME=VALUE words, and the option that they came from
+    own_project : what is not given is the folder `source`, not the clustermark that asks
 
     Raises
     ------
@@ -133,6 +142,8 @@ def resolve(name: str, given: str | None, source: Path, cache: Path, settings: S
     """
     variables, axes = parse_settings(settings, option)
     own = {"variables": variables, "axes": axes}
+    if given is None and own_project:
+        return _folder(name, source.resolve(), "the files as they are", "folder", own)
     if given is None:
         return _here(name, source, own)
     path = Path(given)
