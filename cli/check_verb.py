@@ -118,16 +118,18 @@ def _open_or_create(options: argparse.Namespace) -> CheckFolder:
 
     if options.resume is not None:
         return CheckFolder.open(options.resume)
-    from clustermark.runners.sides import default_cache, resolve
+    from clustermark.runners.sides import default_cache, parse_settings, resolve
 
     rules = rules_from(options)
     request, name, text, seed = _request(options)
     cache = options.cache or default_cache()
+    own_project = options.command is not None
     sides = {
-        side: resolve(
-            side, getattr(options, side), options.source, cache, getattr(options, f"set_{side}"), f"--set-{side}"
+        side: resolve(side, given, options.source, cache, parse_settings(settings, f"--set-{side}"), own_project)
+        for side, given, settings in (
+            ("baseline", options.baseline, options.set_baseline),
+            ("candidate", options.candidate, options.set_candidate),
         )
-        for side in ("baseline", "candidate")
     }
     folder = CheckFolder.create(
         options.out,

@@ -127,14 +127,19 @@ class _Check:
 
     def _lockstep(self, runs: Mapping[str, RunDirectory], stage: int, launch: int) -> None:
         done = {name: run.finished() for name, run in runs.items()}
+        failed = {
+            name: {case for (case, _), result in results.items() if result.status == "failed"}
+            for name, results in done.items()
+        }
         wanted: dict[tuple[str, str], Pair] = {}
         for one in self.folder.matched:
             ids = {"baseline": one.baseline, "candidate": one.candidate}
             if one.unlike or not all(ids[name] in runs[name].index for name in SIDES):
                 continue
             numbers = {name: runs[name].index[ids[name]] for name in SIDES}
-            results = [done[name].get((numbers[name], launch)) for name in SIDES]
-            if all(results) or any(result is not None and result.status == "failed" for result in results):
+            if all((numbers[name], launch) in done[name] for name in SIDES):
+                continue
+            if any(numbers[name] in failed[name] for name in SIDES):  # its verdict stands, and each try ends a launch
                 continue
             wanted[one.baseline, one.candidate] = Pair(numbers["baseline"], numbers["candidate"], one.label)
         pairs = self.folder.stages[stage]["pairs"]

@@ -81,7 +81,11 @@ class Side:
         return environment | ({"PYTHONPATH": os.pathsep.join(paths)} if paths else {})
 
 
-def parse_settings(assignments: Sequence[str], option: str) -> tuple[dict[str, str], dict[str, Any]]:
+# (environment variables, axes)
+Settings = tuple[dict[str, str], dict[str, Any]]
+
+
+def parse_settings(assignments: Sequence[str], option: str) -> Settings:
     """NAME=VALUE words as (environment variables, axes): capitals are a variable, `fabric` or `threads` an axis.
 
     Raises UsageError.
@@ -117,13 +121,7 @@ def _refuse_overwritten(name: str, where: str) -> None:
 
 
 def resolve(
-    name: str,
-    given: str | None,
-    source: Path,
-    cache: Path,
-    settings: Sequence[str],
-    option: str,
-    own_project: bool = False,
+    name: str, given: str | None, source: Path, cache: Path, settings: Settings = ({}, {}), own_project: bool = False
 ) -> Side:
     """The side that the user means.
 
@@ -133,14 +131,14 @@ def resolve(
     given : a wheel, an environment or its python, a source folder, a git ref; None for this very version
     source : in the checkout in which refs are looked up
     cache : where exports and environments are kept
-    settings, option : NAME=VALUE words, and the option that they came from
+    settings : of this side alone, from `parse_settings`
     own_project : what is not given is the folder `source`, not the clustermark that asks
 
     Raises
     ------
     UsageError : none of these, or it cannot be made
     """
-    variables, axes = parse_settings(settings, option)
+    variables, axes = settings
     own = {"variables": variables, "axes": axes}
     if given is None and own_project:
         return _folder(name, source.resolve(), "the files as they are", "folder", own)
