@@ -135,6 +135,11 @@ def screen(evidence: Sequence[Evidence], rules: Rules) -> list[int]:
     ]
 
 
+def confirm_pairs(suspects: int, rules: Rules) -> int:
+    """Fresh pairs of each suspect: as the rules say, or as many as Holm's correction needs to confirm all of them."""
+    return max(rules.confirm_pairs, fewest_pairs(rules.family_error / max(suspects, 1)))
+
+
 def _direction(first: Sequence[float], rules: Rules) -> int:
     """1 for a suspected slowdown, -1 for a suspected speed-up, 0 for none."""
     if not len(first):

@@ -105,11 +105,10 @@ def decide_stored(old: Stored, new: Stored, rules: Rules) -> list[Decision]:
             known.pop(alike[case.label], None)
             reason = "is other work under the same label: another version of the workload, other parameters or seed"
             decisions.append(Decision(case.label, "not compared", reason))
-        elif before is None or before.status == "skipped":
-            if case.status != "skipped":
-                decisions.append(_without_baseline(case))
-            continue
-        decisions.append(_decide_pair(before, case, rules))
+        elif before is not None and before.status != "skipped":
+            decisions.append(_decide_pair(before, case, rules))
+        elif case.status != "skipped":
+            decisions.append(_without_baseline(case))
     gone = [case for case in known.values() if case.status != "skipped"]
     return decisions + [Decision(c.label, "regressed", "vanished: the new run does not have it") for c in gone]
 

@@ -11,7 +11,7 @@ from typing import Any
 from clustermark.core.case import Case
 from clustermark.core.check_folder import SIDES, CheckFolder
 from clustermark.core.evidence import LOCKSTEP
-from clustermark.core.gate import screen
+from clustermark.core.gate import confirm_pairs, screen
 from clustermark.core.pairing import Matched, SidePlan, match
 from clustermark.core.plan import Job
 from clustermark.core.rundir import RunDirectory
@@ -50,8 +50,9 @@ def run_check(folder: CheckFolder, launcher: Launcher, say: Say) -> None:
         if len(folder.stages) == 1:
             suspects = [folder.matched[number] for number in screen(folder.evidence(), folder.rules)]
             if suspects:
-                say(f"{len(suspects)} suspect(s): measured again in {folder.rules.confirm_pairs} fresh pairs")
-                check.plan_again(suspects)
+                pairs = confirm_pairs(len(suspects), folder.rules)
+                say(f"{len(suspects)} suspect(s): measured again in {pairs} fresh pairs")
+                check.plan_again(suspects, pairs)
         if len(folder.stages) > 1:
             check.measure(1)
         for stage in range(len(folder.stages)):
@@ -77,9 +78,8 @@ class _Check:
             self.folder.notes += [f"{name}: {text}" for text in answer["refused"]]
         self._add_stage(answers, pairs)
 
-    def plan_again(self, suspects: Sequence[Matched]) -> None:
+    def plan_again(self, suspects: Sequence[Matched], pairs: int) -> None:
         """Stage 2: the suspects alone."""
-        pairs = self.folder.rules.confirm_pairs
         answers = {name: self._plan(name, pairs, [getattr(one, name) for one in suspects]) for name in SIDES}
         self._add_stage(answers, pairs)
 

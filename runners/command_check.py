@@ -16,7 +16,7 @@ from clustermark.core import noise
 from clustermark.core.check_folder import SIDES, CheckFolder
 from clustermark.core.errors import UsageError, plain
 from clustermark.core.files import atomic_write
-from clustermark.core.gate import screen
+from clustermark.core.gate import confirm_pairs, screen
 from clustermark.core.samples import Sampled, SampleLaunch, parse_lines, parse_pytest_benchmark
 from clustermark.runners.children import Ended, ask
 from clustermark.runners.sides import Side
@@ -71,9 +71,10 @@ def run_command_check(folder: CheckFolder, say: Say) -> None:
         )
     suspects = [evidence[number].label for number in screen(evidence, folder.rules)]
     if len(folder.stages) == 1 and suspects:
-        say(f"{len(suspects)} suspect(s): measured again in {folder.rules.confirm_pairs} fresh pairs")
+        pairs = confirm_pairs(len(suspects), folder.rules)
+        say(f"{len(suspects)} suspect(s): measured again in {pairs} fresh pairs")
         folder.request["suspects"] = suspects
-        _add_stage(folder, folder.rules.confirm_pairs)
+        _add_stage(folder, pairs)
     if len(folder.stages) > 1:
         _measure(folder, 1, sides, folder.request["suspects"], say)
 

@@ -29,6 +29,7 @@ from clustermark.transports.fabrics import FABRICS
 SETTABLE_AXES = ("fabric", "transport", "device", "threads")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 GIT_SECONDS = 120.0
+LONGEST = 1000
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,8 @@ def resolve(
         return _folder(name, source.resolve(), "the files as they are", "folder", own)
     if given is None:
         return _here(name, source, own)
+    if not given.isprintable() or len(given) > LONGEST:
+        return _ref(name, "", source, cache, own, given)
     path = Path(given)
     if given.endswith(".whl"):
         if not path.is_file():
@@ -156,7 +159,7 @@ def resolve(
         )
     if (path / "src" / "clustermark").exists() or (path / "pyproject.toml").exists():
         return _folder(name, path.resolve(), f"folder {plain(given, 200)}", "folder", own)
-    return _ref(name, given, source, cache, own)
+    return _ref(name, given, source, cache, own, given)
 
 
 def _here(name: str, source: Path, own: dict[str, Any]) -> Side:
@@ -181,19 +184,22 @@ def _folder(name: str, folder: Path, what: str, kind: str, own: dict[str, Any], 
     return Side(name, what, kind, sys.executable, str(path), str(folder), commit=commit, **own)
 
 
-def _ref(name: str, ref: str, source: Path, cache: Path, own: dict[str, Any]) -> Side:
+def _ref(name: str, ref: str, source: Path, cache: Path, own: dict[str, Any], given: str) -> Side:
+    """`ref` is "" for what cannot be one; `given` is what the user wrote."""
     top = _git(source, "rev-parse", "--show-toplevel").strip()
     if not top:
         raise UsageError(
-            f"--{name} {plain(ref)}: is no wheel, environment or folder, and {plain(str(source), 200)} is no git "
+            f"--{name} {plain(given)}: is no wheel, environment or folder, and {plain(str(source), 200)} is no git "
             f"checkout in which it could be a ref; stand in one or name it with --source"
         )
     commit = (
-        "" if ref.startswith("-") else _git(Path(top), "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").strip()
+        ""
+        if not ref or ref.startswith("-")
+        else _git(Path(top), "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").strip()
     )
     if not commit:
         raise UsageError(
-            f"--{name} {plain(ref)}: is no wheel, environment or folder, and no commit of {top}; "
+            f"--{name} {plain(given)}: is no wheel, environment or folder, and no commit of {top}; "
             f"where the clone is shallow, `git fetch --deepen=10` first"
         )
     folder = cache / "sources" / f"{Path(top).name}-{commit[:12]}"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clustermark.core.errors import UsageError
-from clustermark.core.gate import VERDICTS, Decision, Evidence, Rules, decide, exit_code, screen
+from clustermark.core.gate import VERDICTS, Decision, Evidence, Rules, confirm_pairs, decide, exit_code, screen
 
 RULES = Rules()
 
@@ -113,6 +113,14 @@ def test_holm_asks_more_of_each_suspect_where_there_are_many() -> None:
     doubtful = Evidence("doubtful", pairs(0.1, 0.001, 10), fresh)
     assert decide([doubtful], rules)[0].verdict == "regressed"
     assert {one.verdict for one in decide([doubtful] * 50, rules)} == {"inconclusive"}
+
+
+def test_many_suspects_get_as_many_fresh_pairs_as_it_takes_to_confirm_them() -> None:
+    few = replace(RULES, confirm_pairs=7)
+    assert [confirm_pairs(number, few) for number in (1, 2, 50)] == [7, 8, 13]
+    assert confirm_pairs(1000, RULES) == RULES.confirm_pairs
+    slow = [Evidence(str(n), pairs(0.5, 0.01, 10), pairs(0.5, 0.01, confirm_pairs(50, few))) for n in range(50)]
+    assert {one.verdict for one in decide(slow, few)} == {"regressed"}
 
 
 def test_the_detectable_slowdown_grows_with_the_noise() -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from gate_noise import MACHINES, Floats, Pairs, interleaved, lockstep, resampled
 
 from clustermark.core.environment import cpu_facts
-from clustermark.core.gate import Decision, Evidence, Rules, decide, screen
+from clustermark.core.gate import Decision, Evidence, Rules, confirm_pairs, decide, screen
 
 CASES = 50
 SLOWDOWNS = (0.05, 0.10, 0.20)
@@ -34,7 +34,7 @@ def family(rng: np.random.Generator, pairs: Pairs, rules: Rules, cases: int, pla
     evidence = [Evidence(str(number), first=tuple(row)) for number, row in enumerate(first)]
     suspects = screen(evidence, rules)
     if suspects:
-        fresh = pairs(rng, len(suspects), rules.confirm_pairs) + shift[suspects]
+        fresh = pairs(rng, len(suspects), confirm_pairs(len(suspects), rules)) + shift[suspects]
         for number, row in zip(suspects, fresh, strict=True):
             evidence[number] = Evidence(str(number), first=evidence[number].first, confirm=tuple(row))
     return decide(evidence, rules)
