@@ -61,7 +61,8 @@ def execute(options: argparse.Namespace) -> int:
     if options.stored is not None:
         from clustermark.cli.stored_check import stored_report
 
-        return show(stored_report(*options.stored, rules_from(options), options.strict), options, None)
+        baseline, run = options.stored
+        return show(stored_report(baseline, run, rules_from(options), options.strict), options, None)
     folder = _open_or_create(options)
     signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -99,6 +99,7 @@ def read_launch_medians(path: Path) -> dict[str, tuple[float, ...]]:
 
 
 def _medians(group: H5) -> tuple[str, tuple[float, ...]]:
-    slowest = group["time"][()].max(axis=1)  # NaN behind the last sample stays NaN
-    steps = group["steps_per_sample"][()]
-    return str(group.attrs["case_id"]), tuple(float(x) for x in np.nanmedian(slowest, axis=1) / steps)
+    ordered = np.sort(group["time"][()].max(axis=1), axis=1)  # the NaN behind the last sample go to the end
+    counts, launches = group["samples"][()], np.arange(len(ordered))
+    middle = (ordered[launches, (counts - 1) // 2] + ordered[launches, counts // 2]) / 2
+    return str(group.attrs["case_id"]), tuple((middle / group["steps_per_sample"][()]).tolist())

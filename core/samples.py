@@ -92,7 +92,7 @@ def _record(line: str, where: str) -> Sampled:
 
 
 def _numbers(data: object, where: str) -> tuple[float, ...]:
-    values = data if isinstance(data, list) else [data]
+    values: list[Any] = data if isinstance(data, list) else [data]
     if len(values) > MOST_SAMPLES:
         raise UsageError(f"{where}: has over {MOST_SAMPLES} samples; print fewer")
     for value in values:

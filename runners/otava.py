@@ -42,7 +42,7 @@ def change_points(python: str, series: Sequence[Sequence[float]]) -> list[list[i
         found = json.loads(done.stdout) if done.returncode == 0 else None
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise UsageError(f"--otava {plain(python, 200)}: does not run ({plain(str(error), 200)}); {HOW}") from error
-    if not _fits(found, series):
+    if found is None or not _fits(found, series):
         said = plain((done.stderr.strip().splitlines() or ["no reason given"])[-1], 200)
         raise UsageError(f"--otava {plain(python, 200)}: gives no change points ({said}); {HOW}")
     return found
