@@ -81,35 +81,32 @@ class _Ranks:
         launch = Launch.of_job(run, self.folder, job, cases, recorded_variables())
         atomic_write(self.folder / "job.json", launch.to_json().encode())
         environment = side.environment(launch_environment(os.environ, job.fabric, job.threads))
-        with tempfile.TemporaryDirectory(prefix="clustermark-") as folder, socket.socket(socket.AF_UNIX) as listener:
-            address = f"{folder}/check"
-            listener.bind(address)
-            listener.listen(job.ranks)
-            listener.settimeout(0.2)
-            words = launch_arguments(launcher, job.ranks, job.threads, usable_cores(), os.geteuid() == 0)
-            words += [side.python, "-P", str(SCRIPT), str(self.folder / "job.json"), address]
-            with (self.folder / "mpirun.stdout").open("wb") as out, (self.folder / "mpirun.stderr").open("wb") as err:
-                self.process = subprocess.Popen(
-                    words,
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=err,
-                    env=environment,
-                    cwd=self.folder,
-                    start_new_session=True,
-                    preexec_fn=lambda: die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - this process has one thread
-                )
-            try:
-                self._accept(listener)
-            except BaseException:
-                self.close()
-                raise
+        self.place = tempfile.TemporaryDirectory(prefix="clustermark-")
+        self.listener = socket.socket(socket.AF_UNIX)
+        address = f"{self.place.name}/check"
+        self.listener.bind(address)
+        self.listener.listen(job.ranks)
+        self.listener.settimeout(0.2)
+        words = launch_arguments(launcher, job.ranks, job.threads, usable_cores(), os.geteuid() == 0)
+        words += [side.python, "-P", str(SCRIPT), str(self.folder / "job.json"), address]
+        with (self.folder / "mpirun.stdout").open("wb") as out, (self.folder / "mpirun.stderr").open("wb") as err:
+            self.process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env=environment,
+                cwd=self.folder,
+                start_new_session=True,
+                preexec_fn=lambda: die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - this process has one thread
+            )
 
-    def _accept(self, listener: socket.socket) -> None:
+    def connect(self) -> None:
+        """Wait until every rank is there; raises _SideDownError."""
         begun = time.monotonic()
         while len(self.channels) < self.ranks:
             try:
-                channel, _ = listener.accept()
+                channel, _ = self.listener.accept()
             except TimeoutError:
                 late = time.monotonic() - begun > max(START_SECONDS, self.patience)
                 if late or self.process.poll() is not None:
@@ -144,6 +141,9 @@ class _Ranks:
         """Let the ranks finish by themselves."""
         for channel, _ in self.channels:
             channel.sendall(b'{"do": "end"}\n')
+
+    def wait(self) -> None:
+        """Give them the time to do so."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(GRACE_SECONDS)
 
@@ -166,6 +166,8 @@ class _Ranks:
         for channel, reader in self.channels:
             reader.close()
             channel.close()
+        self.listener.close()
+        self.place.cleanup()
         end(self.process)
 
 
@@ -204,6 +206,10 @@ def run_job(
                 alive[name] = _Ranks(
                     sides[name], runs[name], jobs[name], numbers, launcher, f"lockstep{jobs[name].launch:04d}"
                 )
+            for ranks in alive.values():
+                ranks.connect()
+            for ranks in alive.values():
+                ranks.ask("begin")
             sampling = runs["candidate"].plan.sampling
             for pair in list(left):
                 at = [pair]
@@ -211,6 +217,8 @@ def run_job(
                 left.remove(pair)
             for ranks in alive.values():
                 ranks.leave()
+            for ranks in alive.values():
+                ranks.wait()
         except _SideDownError as problem:
             guilty = at or left
             reason = problem.down.why(problem.timed_out)

@@ -212,10 +212,12 @@ def main(arguments: list[str]) -> int:
         (path.parent / f"rank{number}.trace").open("a") as log,
     ):
         try:
-            rank = Rank(launch, mpi, log)
             channel.connect(arguments[1])
             reader = channel.makefile("r", encoding="utf-8")
             channel.sendall(json.dumps({"rank": number}).encode() + b"\n")
+            reader.readline()  # the other version starts at the same time, but proves its fabric at another
+            rank = Rank(launch, mpi, log)
+            channel.sendall(json.dumps({"ready": number}).encode() + b"\n")
             for line in reader:
                 request = json.loads(line)
                 if request["do"] == "end":
