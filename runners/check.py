@@ -15,7 +15,7 @@ from clustermark.core.gate import confirm_pairs, screen
 from clustermark.core.pairing import Matched, SidePlan, match
 from clustermark.core.plan import Job
 from clustermark.core.rundir import RunDirectory
-from clustermark.runners.launcher import Launcher
+from clustermark.runners.launcher import Launcher, find_launcher
 from clustermark.runners.lockstep import Pair, run_job
 from clustermark.runners.side_process import SideProcess
 from clustermark.runners.sides import Side
@@ -30,7 +30,7 @@ def run_check(folder: CheckFolder, launcher: Launcher, say: Say) -> None:
     Parameters
     ----------
     folder : new, or cut short at any moment
-    launcher : starts the ranks of both sides
+    launcher : starts the ranks of both sides, unless a side is an environment with its own
     say : one line per case and launch that ended
 
     Raises
@@ -43,7 +43,10 @@ def run_check(folder: CheckFolder, launcher: Launcher, say: Say) -> None:
             name: stack.enter_context(SideProcess(Side.from_dict(folder.sides[name]), folder.path / name / "log"))
             for name in SIDES
         }
-        check = _Check(folder, launcher, sides, say)
+        launchers = dict.fromkeys(SIDES, launcher)
+        if not folder.request.get("mpirun"):
+            launchers = {name: side_launcher(side.side, launcher) for name, side in sides.items()}
+        check = _Check(folder, launchers, sides, say)
         if not folder.stages:
             check.plan_all()
         check.measure(0)
@@ -60,11 +63,19 @@ def run_check(folder: CheckFolder, launcher: Launcher, say: Say) -> None:
                 side.ask({"do": "assemble", "run": str(folder.path / folder.stages[stage][name])})
 
 
+def side_launcher(side: Side, launcher: Launcher) -> Launcher:
+    """The mpirun of a side: an environment's own, where it has one, else the given. Raises LaunchError."""
+    own = Path(side.python).parent / "mpirun"
+    return find_launcher(str(own)) if side.kind == "python" and own.exists() else launcher
+
+
 class _Check:
     """The two processes and the folder of one check."""
 
-    def __init__(self, folder: CheckFolder, launcher: Launcher, sides: Mapping[str, SideProcess], say: Say) -> None:
-        self.folder, self.launcher, self.sides, self.say = folder, launcher, sides, say
+    def __init__(
+        self, folder: CheckFolder, launchers: Mapping[str, Launcher], sides: Mapping[str, SideProcess], say: Say
+    ) -> None:
+        self.folder, self.launchers, self.sides, self.say = folder, launchers, sides, say
 
     def plan_all(self) -> None:
         """Stage 1: what each side can run of the suite, and which cases belong together."""
@@ -96,7 +107,7 @@ class _Check:
                 "launches": launches,
                 "keep": keep,
                 "root": str(self.folder.path / name),
-                "mpirun": self.launcher.path,
+                "mpirun": self.launchers[name].path,
             }
         )
 
@@ -122,7 +133,7 @@ class _Check:
             return
         pairs = self.folder.stages[stage]["pairs"]
         head = f"[{'confirm ' if stage else ''}{launch + 1}/{pairs} {name}] "
-        request = {"do": "launch", "run": str(run.path), "launch": launch, "mpirun": self.launcher.path}
+        request = {"do": "launch", "run": str(run.path), "launch": launch, "mpirun": self.launchers[name].path}
         self.sides[name].ask(request, lambda text: self.say(head + text))
 
     def _lockstep(self, runs: Mapping[str, RunDirectory], stage: int, launch: int) -> None:
@@ -151,7 +162,7 @@ class _Check:
                 runs,
                 jobs,
                 cases,
-                self.launcher,
+                self.launchers,
                 f"{self.folder.seed} {stage} {launch} {number}",
                 lambda *failure: self._fail(runs, *failure),
                 lambda text: self.say(head + text),

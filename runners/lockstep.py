@@ -176,7 +176,7 @@ def run_job(
     runs: Mapping[str, RunDirectory],
     jobs: Mapping[str, Job],
     pairs: Sequence[Pair],
-    launcher: Launcher,
+    launchers: Mapping[str, Launcher],
     seed: str,
     fail: Fail,
     say: Say,
@@ -187,7 +187,7 @@ def run_job(
     ----------
     sides, runs, jobs : per side; the jobs have the same launch number
     pairs : cases that neither run has a result of
-    launcher : starts the ranks of both
+    launchers : start the ranks of each side
     seed : of the order within pairs of samples
     fail, say : record a failure; one line per case that ended
 
@@ -203,9 +203,8 @@ def run_job(
         try:
             for name in order.sample(list(sides), len(sides)):
                 numbers = [pair.number(name) for pair in left]
-                alive[name] = _Ranks(
-                    sides[name], runs[name], jobs[name], numbers, launcher, f"lockstep{jobs[name].launch:04d}"
-                )
+                place = f"lockstep{jobs[name].launch:04d}"
+                alive[name] = _Ranks(sides[name], runs[name], jobs[name], numbers, launchers[name], place)
             for ranks in alive.values():
                 ranks.connect()
             for ranks in alive.values():

@@ -62,7 +62,10 @@ def test_planted_changes_get_their_verdicts_in_lockstep(tmp_path: Path) -> None:
     assert {kind: verdicts[kind] for kind in expected} == expected, done.stderr
     assert verdicts["equal"] in ("unchanged", "inconclusive")
     assert cases["slower"]["change"] > 0.5  # on a crowded machine longer steps are also interrupted more often
-    assert (cases["slower"]["stage"], cases["slower"]["pairs"]) == (2, 8)  # two suspects: one pair more than one would need
+    assert (cases["slower"]["stage"], cases["slower"]["pairs"]) == (
+        2,
+        8,
+    )  # two suspects: one pair more than one would need
     assert "entries that are not ±1" in cases["wrong"]["reason"]
     assert "planted: the step divided by zero" in cases["raise"]["reason"]
     assert "is refused: planted" in cases["vanish"]["reason"]
