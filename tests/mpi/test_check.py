@@ -65,7 +65,7 @@ def test_planted_changes_get_their_verdicts_in_lockstep(tmp_path: Path) -> None:
     assert (cases["slower"]["stage"], cases["slower"]["pairs"]) == (
         2,
         8,
-    )  # two suspects: one pair more than one would need
+    )  # two suspects need one more
     assert "entries that are not ±1" in cases["wrong"]["reason"]
     assert "planted: the step divided by zero" in cases["raise"]["reason"]
     assert "is refused: planted" in cases["vanish"]["reason"]

@@ -94,6 +94,27 @@ def test_a_command_that_fails_now_is_a_regression_and_one_that_always_did_is_bro
     assert "printed no samples on either side" in err
 
 
+def test_a_loaded_machine_ends_inconclusive_however_equal_the_versions_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The samples are the same to the last bit; only what else runs on the machine can make them doubtful."""
+    monkeypatch.chdir(tmp_path)
+    line = json.dumps({"case": "equal", "seconds": [1e-3] * 5})
+    (tmp_path / "equal.py").write_text(f"import time\ntime.sleep(0.2)\nprint({line!r})\n")
+    burning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    try:
+        words = ["--command", "{python} equal.py", "--set-candidate", "ANY=1", "--strict"]
+        code = main(["check", *words, "--pairs", "5", "--confirm-pairs", "7"])
+    finally:
+        for process in burning:
+            process.kill()
+            process.wait()
+    said = capsys.readouterr().out
+    assert code == 3
+    assert "noisy machine in 10 of 10 launches" in said
+    assert "1 inconclusive, of 1 case" in said
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [
