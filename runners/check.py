@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from typing import Any
 
 from clustermark.core.case import Case
 from clustermark.core.check_folder import SIDES, CheckFolder
+from clustermark.core.errors import UsageError
 from clustermark.core.evidence import LOCKSTEP
 from clustermark.core.gate import confirm_pairs, screen
 from clustermark.core.pairing import Matched, SidePlan, match
@@ -38,14 +40,17 @@ def run_check(folder: CheckFolder, launcher: Launcher, say: Say) -> None:
     SideError : a side cannot run at all
     StoreError : results cannot be written; what was finished stays
     """
+    if folder.method == LOCKSTEP and os.environ.get("CLUSTERMARK_HOSTS"):
+        raise UsageError(
+            "check: lockstep is for one node, and CLUSTERMARK_HOSTS names others; give --method interleaved"
+        )
     with ExitStack() as stack:
         sides = {
             name: stack.enter_context(SideProcess(Side.from_dict(folder.sides[name]), folder.path / name / "log"))
             for name in SIDES
         }
-        launchers = dict.fromkeys(SIDES, launcher)
-        if not folder.request.get("mpirun"):
-            launchers = {name: side_launcher(side.side, launcher) for name, side in sides.items()}
+        own = not folder.request.get("mpirun")
+        launchers = {name: side_launcher(one.side, launcher) if own else launcher for name, one in sides.items()}
         check = _Check(folder, launchers, sides, say)
         if not folder.stages:
             check.plan_all()

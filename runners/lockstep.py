@@ -11,6 +11,7 @@ import json
 import math
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -23,7 +24,7 @@ from typing import Any
 
 from clustermark.core import noise
 from clustermark.core.environment import recorded_variables
-from clustermark.core.errors import StoreError
+from clustermark.core.errors import StoreError, UsageError, plain
 from clustermark.core.files import atomic_write
 from clustermark.core.plan import Job
 from clustermark.core.rundir import RunDirectory
@@ -40,6 +41,9 @@ MOST_PAIRS = 40
 MOST_STEPS = 1_000_000
 START_SECONDS = 60.0
 GRACE_SECONDS = 10.0
+
+# What Python says where a version lacks what the script of this one imports.
+_UNKNOWN = re.compile(r"ImportError|ModuleNotFoundError|cannot import name")
 
 Say = Callable[[str], None]
 # (side, case number in its run, launch, reason): record that it failed
@@ -194,6 +198,7 @@ def run_job(
     Raises
     ------
     StoreError : results cannot be written
+    UsageError : a version lacks what lockstep needs
     """
     left = list(pairs)
     order = random.Random(seed)
@@ -221,6 +226,11 @@ def run_job(
         except _SideDownError as problem:
             guilty = at or left
             reason = problem.down.why(problem.timed_out)
+            if not problem.down.channels and _UNKNOWN.search(reason):
+                raise UsageError(
+                    f"{problem.down.side.name} ({problem.down.side.what}): lockstep needs functions that this version "
+                    f"does not have ({plain(reason, 300)}); give --method interleaved"
+                ) from None
             for pair in guilty:
                 side = problem.down.side.name
                 fail(side, pair.number(side), jobs[side].launch, reason)

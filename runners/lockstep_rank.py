@@ -30,6 +30,7 @@ from clustermark.core.result import UNPROVEN, FabricProof, Result
 from clustermark.core.rundir import RunDirectory, utc_now
 from clustermark.core.workload import Trial
 from clustermark.devices import DEVICES
+from clustermark.runners import surroundings
 from clustermark.runners.catalog import workloads
 from clustermark.runners.children import die_with_parent
 from clustermark.runners.launch_world import library_facts, redirect_output, start_mpi
@@ -43,7 +44,6 @@ from clustermark.runners.measure import (
     harness_floor,
     windows,
 )
-from clustermark.runners.surroundings import gather_environment, oversubscription
 from clustermark.runners.worker import Launch, _abort
 from clustermark.transports import TRANSPORTS
 from clustermark.transports.fabrics import FABRICS
@@ -80,7 +80,7 @@ class Rank:
         self.run = RunDirectory.open(Path(launch.run))
         self.workloads = workloads()
         self.world = MpiTransport()
-        environment = gather_environment(self.world, library_facts(mpi), launch.variables, launch.threads)
+        environment = surroundings.gather_environment(self.world, library_facts(mpi), launch.variables, launch.threads)
         self.floor = self.world.maximum(harness_floor())
         self.proof = UNPROVEN
         if launch.fabric in FABRICS:
@@ -93,7 +93,10 @@ class Rank:
         if environment is not None:
             self.journal = Journal(self.run.journal_path)
             self.fingerprint = environment.fingerprint
-            self.crowded = oversubscription(environment, launch.threads)
+            # Versions call it by either name.
+            names = ("labels_of_launch", "oversubscription")
+            labels = next(getattr(surroundings, name) for name in names if hasattr(surroundings, name))
+            self.crowded = labels(environment, launch.threads)
             event = {"fingerprint": self.fingerprint, "environment": environment.to_dict()}
             self.journal.append({"event": "environment", **event, "folder": Path(launch.folder).name})
         self.prepared: Prepared | None = None

@@ -149,3 +149,18 @@ def test_a_slowdown_in_the_source_is_found_against_its_commit_and_a_check_goes_o
     assert len(case["log_ratios"]) == 5
     assert {path: path.read_bytes() for path in before} == before  # nothing measured was measured again
     assert (tmp_path / "cache" / "sources").is_dir()
+
+
+def test_a_version_that_lacks_what_lockstep_needs_is_refused_and_not_called_failed(
+    tmp_path: Path, checkout: Path
+) -> None:
+    """The planted fault: a baseline whose harness has no `harness_floor`."""
+    measure = checkout / "runners" / "measure.py"
+    measure.write_text(measure.read_text().replace("def harness_floor", "def floor_of_harness"))
+    (checkout / "pyproject.toml").touch()
+    (tmp_path / "noop.toml").write_text('[[matrix]]\nworkload = "noop"\n')
+    done = run_check("noop.toml", "--baseline", checkout, "--cache", tmp_path, *PAIRS, folder=tmp_path)
+    assert done.returncode == 2, done.stdout
+    assert "lockstep needs functions that this version does not have" in done.stderr
+    assert "give --method interleaved" in done.stderr
+    assert "Traceback" not in done.stderr
