@@ -25,6 +25,10 @@ VERBS: dict[str, str] = {
     "model": "all-reduce on thousands of nodes, modelled from the messages that a run measured",
     "report": "HTML and Markdown report of one or more runs",
     "export": "results as CSV, JSON, pytest-benchmark JSON or OpenMetrics",
+    "check": "did anything get slower? two versions or settings side by side, with a verdict and an exit code",
+    "baseline": "choose the run that later ones are measured by, or show who chose it, when and why",
+    "compare": "systems, precisions or fabrics side by side: ratios with intervals, what differs in the environment",
+    "history": "each case over many runs, with change points as advice",
     "schema": "the JSON schema of --json documents and the layout of result files",
 }
 

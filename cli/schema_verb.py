@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from typing import Any
 
 from clustermark.cli.layout import columns, print_lines, section
 from clustermark.core.errors import EXIT_OK, UsageError, nearest, plain
@@ -106,7 +107,7 @@ LAYOUT: dict[str, dict[str, tuple[str, str]]] = {
     },
     "/overview": {"json": ("text", "the rows of every report, in the order of the plan")},
 }
-_WHAT = ("file", "result")
+_WHAT = ("file", "result", "check", "compare", "history")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -114,8 +115,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        metavar="file|result",
-        help="file: the layout of run.h5 (default); result: the JSON Schema of `run --json` and `export --format json`",
+        metavar="|".join(_WHAT),
+        help="file: the layout of run.h5 (default); result: the JSON Schema of `run --json` and `export "
+        "--format json`; check, compare, history: that of the verb's --json",
     )
     parser.add_argument("--json", action="store_true", help="the same as: result")
 
@@ -124,16 +126,23 @@ def execute(options: argparse.Namespace) -> int:
     """Show it; returns the exit code. Raises UsageError."""
     what = options.what or ("result" if options.json else "file")
     if what not in _WHAT:
-        raise UsageError(f"schema '{plain(what)}': is not known{nearest(what, _WHAT)}; give file or result")
+        raise UsageError(f"schema '{plain(what)}': is not known{nearest(what, _WHAT)}; give one of {', '.join(_WHAT)}")
     if what == "file" and options.json:
         raise UsageError("schema file: has no JSON form; drop --json, or ask for `clustermark schema result`")
-    if what == "result":
-        from clustermark.reports.document import JSON_SCHEMA
-
-        print(json.dumps(JSON_SCHEMA, indent=1))
-    else:
+    if what == "file":
         print_lines(layout_text())
+    else:
+        print(json.dumps(_json_schema(what), indent=1))
     return EXIT_OK
+
+
+def _json_schema(what: str) -> dict[str, Any]:
+    from clustermark.reports.compare_text import COMPARE_SCHEMA
+    from clustermark.reports.document import JSON_SCHEMA
+    from clustermark.reports.gate_document import GATE_SCHEMA
+    from clustermark.reports.history import HISTORY_SCHEMA
+
+    return {"result": JSON_SCHEMA, "check": GATE_SCHEMA, "compare": COMPARE_SCHEMA, "history": HISTORY_SCHEMA}[what]
 
 
 def layout_text() -> list[str]:

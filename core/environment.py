@@ -59,6 +59,26 @@ def fingerprint(facts: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_json(facts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+def fact_differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(name, value there, value here) of every fact that differs, names such as ``"cpu.model"``; "–" where absent."""
+    x, y = _flat(one), _flat(other)
+    return [
+        (name, x.get(name, "–"), y.get(name, "–"))
+        for name in sorted(x.keys() | y.keys())
+        if x.get(name, "–") != y.get(name, "–")
+    ]
+
+
+def _flat(value: object, name: str = "") -> dict[str, str]:
+    if isinstance(value, Mapping) and value:
+        return {
+            key: text
+            for inner, item in value.items()
+            for key, text in _flat(item, f"{name}.{inner}" if name else str(inner)).items()
+        }
+    return {name: value if isinstance(value, str) else canonical_json(value)}
+
+
 def read_text(path: str) -> str:
     """A file of /proc or /sys, stripped; "" where it is absent or unreadable."""
     try:

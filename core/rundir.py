@@ -12,6 +12,7 @@ import secrets
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from clustermark.core.assembly import write_run
 from clustermark.core.errors import ResultFileError, StoreError, UsageError
@@ -163,6 +164,18 @@ class RunDirectory:
         """(case number, launch) → result, without samples, of all that the journal calls done."""
         return _finished(read_journal(self.journal_path), self.plan)
 
+    def results(self) -> dict[str, dict[int, Result]]:
+        """Case id → launch → result with its samples, of all that is done; damaged samples make a failed result."""
+        found: dict[str, dict[int, Result]] = {}
+        for (number, launch), result in sorted(self.finished().items()):
+            found.setdefault(result.case.id, {})[launch] = self._with_samples(number, launch, result)
+        return found
+
+    def environments(self) -> dict[str, Any]:
+        """Fingerprint → environment, of the launches so far."""
+        events = read_journal(self.journal_path)
+        return {event["fingerprint"]: event["environment"] for event in events if _is_environment(event)}
+
     def retry(self, journal: Journal) -> int:
         """Take back every failed or wrong result, so that it runs again; returns how many. Raises StoreError."""
         bad = [key for key, result in self.finished().items() if result.status in ("failed", "wrong")]
@@ -172,9 +185,7 @@ class RunDirectory:
 
     def assemble(self) -> list[Row]:
         """Write run.h5 from plan, journal and case files; returns its rows. Raises StoreError."""
-        events = read_journal(self.journal_path)
-        finished = _finished(events, self.plan)
-        environments = {e["fingerprint"]: e["environment"] for e in events if _is_environment(e)}
+        finished, environments = self.finished(), self.environments()
         groups: list[tuple[int, list[Result], Row]] = []
         skipped = [
             Result(case, -1, "skipped", reason, started_utc=self.created_utc) for case, reason in self.plan.skipped

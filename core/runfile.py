@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from clustermark.core.plan import Plan
 from clustermark.core.result import Result
-from clustermark.core.store import FORMAT, guarded, open_result, read_case_group
+from clustermark.core.store import FORMAT, H5, guarded, open_result, read_case_group
 from clustermark.core.summary import Row
 
 
@@ -84,3 +86,20 @@ def read_samples(path: Path) -> list[Result]:
     path = run_path(path)
     with open_result(path, FORMAT) as file:
         return guarded(path, lambda: [r for name in file["cases"] for r in read_case_group(file["cases"][name])])
+
+
+def read_launch_medians(path: Path) -> dict[str, tuple[float, ...]]:
+    """Case id → median time of a step per launch, [s], without reading more; cases without samples are left out.
+
+    Raises ResultFileError as `read_run` does.
+    """
+    path = run_path(path)
+    with open_result(path, FORMAT) as file:
+        return guarded(path, lambda: dict(_medians(group) for group in file["cases"].values() if "time" in group))
+
+
+def _medians(group: H5) -> tuple[str, tuple[float, ...]]:
+    ordered = np.sort(group["time"][()].max(axis=1), axis=1)  # the NaN behind the last sample go to the end
+    counts, launches = group["samples"][()], np.arange(len(ordered))
+    middle = (ordered[launches, (counts - 1) // 2] + ordered[launches, counts // 2]) / 2
+    return str(group.attrs["case_id"]), tuple((middle / group["steps_per_sample"][()]).tolist())

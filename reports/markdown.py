@@ -23,14 +23,14 @@ def markdown(runs: Sequence[Run]) -> str:
     parts = [f"## clustermark: {_SIGNS[counts.level]} {sentence(counts)}"]
     warnings = warnings_of(runs)
     if warnings:
-        parts.append("\n".join(f"- ⚠️ {_escaped(warning)}" for warning in warnings))
+        parts.append("\n".join(f"- ⚠️ {escaped(warning)}" for warning in warnings))
     facts = machine_facts(runs)
     if facts:
-        parts.append(" · ".join(f"{name}: {_escaped(value)}" for name, value in facts))
+        parts.append(" · ".join(f"{name}: {escaped(value)}" for name, value in facts))
     left = MOST_ROWS
     for run, label in zip(reversed(ordered), reversed(run_labels(ordered)), strict=True):
         rows = with_ceilings(run.rows, label, run.created_utc)
-        parts.append(f"### {_escaped(label)}\n\n{_escaped(run.run_id)}, written by {_escaped(run.writer)}")
+        parts.append(f"### {escaped(label)}\n\n{escaped(run.run_id)}, written by {escaped(run.writer)}")
         parts += _table(rows[:left])
         if len(rows) > left:
             parts.append(f"{len(rows) - left} more cases are in the run file.")
@@ -46,11 +46,11 @@ def _table(rows: Sequence[ReportRow]) -> list[str]:
     for line in cells:
         case, status, *rest = line
         code = case.replace("`", "ʼ").replace("|", "¦")  # a code span knows no escapes
-        shown = [f"`{code}`", _STATUS_SIGNS.get(status, status), *map(_escaped, rest)]
+        shown = [f"`{code}`", _STATUS_SIGNS.get(status, status), *map(escaped, rest)]
         lines.append("| " + " | ".join(shown) + " |")
     parts = ["\n".join(lines)]
     if notes:
-        parts.append("\n".join(f"- \\[{number}\\] {_escaped(note)}" for number, note in enumerate(notes, 1)))
+        parts.append("\n".join(f"- \\[{number}\\] {escaped(note)}" for number, note in enumerate(notes, 1)))
     return parts
 
 
@@ -58,7 +58,7 @@ def _rule(name: str, header: Sequence[str]) -> str:
     return "---" if name in (*header[:2], *header[-2:]) else "--:"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text that Markdown shows as it is: no HTML, no table cells, no links, no mentions of people."""
     text = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
     for mark in "\\`*_[]|#~!":

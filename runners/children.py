@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 END_SECONDS = 3.0
@@ -71,8 +72,8 @@ def signal_name(number: int) -> str:
     return f"signal {number} ({signal.Signals(number).name})" if known else f"signal {number}"
 
 
-def ask(argv: Sequence[str], environment: Mapping[str, str], timeout: float) -> Ended:
-    """Run a program to its end, or end it and all of its session after `timeout` seconds.
+def ask(argv: Sequence[str], environment: Mapping[str, str], timeout: float, folder: Path | None = None) -> Ended:
+    """Run a program in a folder to its end, or end it and all of its session after `timeout` seconds.
 
     Files take its output: a pipe would stay open as long as any stray grandchild lives.
     """
@@ -84,6 +85,7 @@ def ask(argv: Sequence[str], environment: Mapping[str, str], timeout: float) -> 
                 stdout=out,
                 stderr=err,
                 env=dict(environment),
+                cwd=folder,
                 start_new_session=True,
             )
         except OSError as error:
