@@ -1,0 +1,7 @@
+"""Names of counters that reports understand, whoever counted; every other counter is shown and not read."""
+
+# Share of the steps' time, 0 … 1, mean over the ranks, in which a rank packed, sent, received or waited: what hides
+# behind work is no part of it.
+COMMUNICATION_SHARE = "share of time: communication"
+# [J] of one step, read from meters, over all that the launch occupied; absent where nothing can be read, never 0.
+ENERGY_PER_STEP = "energy per step [J]"
