@@ -38,7 +38,9 @@ def prepare(case: Case, context: Context) -> Trial:
         return Check("|C - AB| / (|A||B|)", error, bound, error <= bound, found.detail)
 
     flop = 2.0 * m * n * k * case.ranks
-    return Trial(partial(np.matmul, a, b, out=c), check, {"flop_rate": Amount(flop, "flop")})
+    least_bytes = float(m * k + k * n + m * n) * np.dtype(precision.storage).itemsize * case.ranks
+    work = {"flop_rate": Amount(flop, "flop"), "least_bandwidth": Amount(least_bytes, "B")}
+    return Trial(partial(np.matmul, a, b, out=c), check, work)
 
 
 def _size(least: int) -> Callable[[ParamValue], str]:
