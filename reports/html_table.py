@@ -11,6 +11,9 @@ from clustermark.reports.rows import NO_WIRE, ReportRow
 from clustermark.reports.tables import shown_launches, shown_proof
 from clustermark.reports.text import plain, shown_check, shown_interval, shown_metric, shown_percent, spoken
 
+# Beside the statuses: ok and in doubt, ok and not; `report.js` knows them.
+_DOUBT_FILTERS = ("ok, in doubt", "ok, no doubt")
+
 
 def escape(text: object) -> str:
     """Foreign text as HTML text or attribute."""
@@ -39,7 +42,7 @@ def cases_table(rows: Sequence[ReportRow], several: bool) -> str:
     head = "".join(_sortable(name, name in figures) for name in names)
     place = _places(rows)
     body = "\n".join(_line(row, number, several, ceiling) for row, number in zip(rows, place, strict=True))
-    options = "".join(f'<option value="{status}">{status}</option>' for status in STATUSES)
+    options = "".join(f'<option value="{status}">{status}</option>' for status in (*STATUSES, *_DOUBT_FILTERS))
     return f"""<section id="cases"><h2>Cases</h2>
 <div class="controls">
 <input id="filter" type="search" placeholder="Filter, such as: tcp fp32 64KiB" aria-label="Filter the cases by words">
@@ -94,7 +97,8 @@ def _line(report: ReportRow, place: int, several: bool, ceiling: bool) -> str:
     cells.append(f'<td class="wire"><bdi>{wire}</bdi> {mark}{observed}</td>')
     samples = f"<small>{row.time.samples} samples</small>" if row.time else ""
     cells.append(_number_cell(float(row.launches), shown_launches(row), samples))
-    return f'<tr data-status="{escape(row.status)}">{"".join(cells)}</tr>'
+    doubt = " data-doubt" if report.drawable and report.doubts else ""
+    return f'<tr data-status="{escape(row.status)}"{doubt}>{"".join(cells)}</tr>'
 
 
 def _time_cell(report: ReportRow) -> str:

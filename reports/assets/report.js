@@ -53,12 +53,17 @@
   const count = document.getElementById("shown");
   const all = document.getElementById("all");
   let most = 1000;
+  const suits = (row) => {
+    if (!status.value) return true;
+    const [wanted, doubt] = status.value.split(", ");
+    return row.dataset.status === wanted && (!doubt || ("doubt" in row.dataset) === (doubt === "in doubt"));
+  };
   const haystack = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
   const filter = () => {
     const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
     let matching = 0;
     for (const row of rows) {
-      const fits = words.every((word) => haystack.get(row).includes(word)) && (!status.value || row.dataset.status === status.value);
+      const fits = words.every((word) => haystack.get(row).includes(word)) && suits(row);
       matching += fits ? 1 : 0;
       row.hidden = !fits || matching > most;
     }

@@ -92,7 +92,7 @@
     if (table) {
       found.sort = { up: sorted("time"), down: sorted("time"), status: sorted("status") };
       found.buttons = [...table.tHead.rows[0].cells].every((cell) => cell.querySelector("button").tabIndex === 0);
-      found.filter = { words: filtered("TCP fp32", ""), wrong: filtered("", "wrong"), none: filtered("no such case", ""), all: filtered("", "") };
+      found.filter = { words: filtered("TCP fp32", ""), wrong: filtered("", "wrong"), doubt: filtered("", "ok, in doubt"), sure: filtered("", "ok, no doubt"), none: filtered("no such case", ""), all: filtered("", "") };
     }
     document.getElementById("theme").click();
     found.toggled = getComputedStyle(document.body).backgroundColor;
