@@ -55,13 +55,14 @@ def beside(charts: Sequence[Any], texts: Mapping[str, Any], columns: int = 2) ->
 
     if len(charts) == 1:
         return charts[0].properties(**texts)
-    shared = {"color": "shared", "shape": "shared", "fill": "shared", "strokeDash": "independent"}
     # In one call: every method of a finished chart copies all of it.
     return alt.concat(
         *charts,
         columns=columns,
         spacing={"row": 32, "column": 40},
-        resolve=alt.Resolve(scale=alt.ScaleResolveMap(**shared)),
+        resolve=alt.Resolve(
+            scale=alt.ScaleResolveMap(color="shared", shape="shared", fill="shared", strokeDash="independent")
+        ),
         **texts,
     )
 

@@ -8,7 +8,7 @@ from fake_runs import Amount, make_case, make_row, make_run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustermark.reports.charts import communication_share, history, roofline, speed_accuracy, strong_scaling
+from clustermark.reports.charts import communication_share, history, roofline, roofs, speed_accuracy, strong_scaling
 from clustermark.reports.charts.forest import Ratio, draw, forest
 from clustermark.reports.charts.scaling_series import strong_series, weak_series
 from clustermark.reports.rows import latest_rows, report_rows
@@ -78,24 +78,24 @@ def test_intensity_and_roofs_come_from_what_was_measured():
         assert intensity == pytest.approx(2 * n**3 / (3 * n * n * word))
     assert len(found) == 6
     table = chart.to_dict()["usermeta"]["table"]["rows"]
-    roofs = {(line[1], line[2]): line[4] for line in table if line[1].startswith("roof")}
-    assert roofs[("roof peak.flop_rate", "fp64")].startswith("110 Gflop/s")
-    assert roofs[("roof membw.bandwidth", "any")].startswith("47")
+    shown = {(line[1], line[2]): line[4] for line in table if line[1].startswith("roof")}
+    assert shown[("roof peak.flop_rate", "fp64")].startswith("110 Gflop/s")
+    assert shown[("roof membw.bandwidth", "any")].startswith("47")
 
 
 def test_a_point_is_held_against_the_lower_of_its_roofs():
     rows = rows_of(roof_rows())
-    roofs = roofline.find_roofs(rows)
-    low, high = (roofline.Point(rows[0], rows[0].row.metrics[0], intensity) for intensity in (0.1, 1000.0))
-    assert roofline.attainable(low, roofs) == pytest.approx(0.1 * 4.4e10 * 1.07, rel=0.02)
-    assert roofline.attainable(high, roofs) == pytest.approx(1.1e11, rel=0.02)
-    assert roofline.attainable(low, []) is None
+    found = roofs.find_roofs(rows)
+    low, high = (roofs.Point(rows[0], rows[0].row.metrics[0], intensity) for intensity in (0.1, 1000.0))
+    assert roofs.attainable(low, found) == pytest.approx(0.1 * 4.4e10 * 1.07, rel=0.02)
+    assert roofs.attainable(high, found) == pytest.approx(1.1e11, rel=0.02)
+    assert roofs.attainable(low, []) is None
 
 
 def test_a_noisy_or_wrong_ceiling_is_no_roof():
     for change in ({"conditions": ("noisy machine: other programs ran",)}, {"status": "wrong"}):
         rows = [replace(row, **change) if row.case.workload == "peak" else row for row in roof_rows()]
-        sources = {roof.source for roof in roofline.find_roofs(rows_of(rows))}
+        sources = {roof.source for roof in roofs.find_roofs(rows_of(rows))}
         assert sources == {"membw.bandwidth"}
 
 
@@ -154,7 +154,7 @@ def test_the_share_of_communication_is_drawn_as_it_was_stored():
     chart = communication_share.draw(rows_of(app_rows()))
     values = {(r["case"]): r["value"] for r in records(chart, "edge")}
     assert len(values) == 12
-    assert {value for case, value in values.items() if "ompi-tcp" in case} == {0.17}
+    assert sorted(value for case, value in values.items() if "ompi-tcp" in case) == pytest.approx([0.17, 0.238, 0.255])
     assert communication_share.draw(rows_of([app_row()])) is None
 
 

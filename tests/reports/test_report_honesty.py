@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 
+import pytest
 from fake_apps import app_row
 from fake_runs import allreduce, make_row, make_run, skipped_row
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from clustermark.core.result import STATUSES
 from clustermark.reports.drawing import drawings
 from clustermark.reports.html import render_html
 from clustermark.reports.html_table import cases_table
-from clustermark.reports.rows import report_rows
+from clustermark.reports.rows import ReportRow, report_rows
 from clustermark.reports.verdict import count_runs, sentence
 
 PRECISIONS, FABRICS = ("fp64", "fp32"), ("ompi-sm-cma", "ompi-tcp")
@@ -49,7 +50,6 @@ class Planned:
             case, seconds, work = allreduce(8 << 4 * self.number, self.fabric, precision=self.precision)
             row = make_row(case, seconds, 2, work=work, status=self.status, proven=self.proven, conditions=conditions)
         else:
-            options = {"fabric": self.fabric} if self.ranks > 1 else {}
             row = app_row(
                 ranks=self.ranks,
                 precision=self.precision,
@@ -59,7 +59,7 @@ class Planned:
                 proven=self.proven,
                 conditions=conditions,
                 launches=2,
-                **options,
+                fabric=self.fabric if self.ranks > 1 else "self",
             )
         return replace(skipped_row(row.case), conditions=conditions) if self.status == "skipped" else row
 
@@ -183,3 +183,30 @@ def test_a_page_of_random_results_counts_them_in_its_tiles():
     page = render_html([make_run([one.row(1.0) for one in plan])])
     tiles = dict(re.findall(r'data-count="([a-z ]+)">(\d+)<', page))
     assert (tiles["ok"], tiles["wrong"]) == ("2", "2")
+
+
+NOISY = [
+    Planned("app", "fp64", "ompi-sm-cma", 0, "ok", True, True),
+    Planned("app", "fp32", "ompi-sm-cma", 0, "ok", True, False),
+    Planned("message", "fp64", "ompi-tcp", 0, "ok", False, False),
+    Planned("message", "fp64", "ompi-tcp", 1, "ok", True, False),
+]
+
+
+@pytest.mark.parametrize("name", ["doubts", "drawable"])
+def test_the_counts_notice_a_report_that_forgets_doubts_or_draws_what_is_wrong(monkeypatch, name):
+    lost = replace(NOISY[1], number=1, status="wrong")
+    plans = [[*NOISY, replace(lost, status="ok")], [*NOISY, lost]]
+
+    def checked():
+        runs = [make_run([planned_row(one) for one in plan], number) for number, plan in enumerate(plans)]
+        check_charts(drawings(report_rows(runs)), plans)
+
+    def planned_row(one):
+        # A file that claims a speed for a wrong answer.
+        return replace(replace(one, status="ok").row(1.0), status=one.status)
+
+    checked()
+    monkeypatch.setattr(ReportRow, name, property(lambda row: () if name == "doubts" else True))
+    with pytest.raises(AssertionError):
+        checked()
