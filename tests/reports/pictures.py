@@ -28,7 +28,9 @@ PICTURES = {
     "report-rent-or-buy": ("#chart-rent_or_buy", 1120, 580, 1),
 }
 _ONLY = """<style>
-.top, main > :not(section), main > section:not(:has(figure)), figure:not(:has(%s)), h2, details { display: none !important; }
+.top, main > :not(section), main > section:not(:has(figure)), figure:not(:has(%s)), h2, details {
+  display: none !important;
+}
 main { padding-top: 18px; }
 </style>"""
 
