@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from fake_apps import COSTS, app_row
-from fake_runs import make_run, sample_rows
+from fake_runs import make_case, make_row, make_run, sample_rows
 from test_report_html import HOSTILE, hostile_run
 
 from clustermark.reports import CHARTS
@@ -162,6 +162,20 @@ def test_hostile_labels_run_nothing_and_fetch_nothing(chromium, tmp_path):
     assert all(chart["svg"] for chart in page["charts"])
     assert "<" in page["tooltip"]["text"], "the tooltip shows a hostile label as text"
     assert set(page["tooltip"]["elements"]) <= {"TABLE", "TBODY", "TR", "TD", "H2"}
+
+
+def test_rows_beyond_the_first_thousand_are_counted_found_and_sorted(chromium, tmp_path):
+    hostile = "</script><script>document.documentElement.dataset.owned=1</script>"
+    rows = [make_row(make_case(hostile, params={"n": n}, ranks=1), 1e-3 * (n + 1), 1) for n in range(1200)]
+    wanted = make_row(make_case("last", fabric="ompi-tcp", precision="fp32"), 1e-6, 1)
+    page = look(chromium, tmp_path, render_html([make_run([*rows, wanted])]))
+    assert (page["owned"], page["errors"]) == (None, [])
+    assert page["filter"]["all"]["count"] == "first 1000 of 1201 shown"
+    assert len(page["filter"]["all"]["rows"]) == 1000
+    assert page["filter"]["words"]["rows"] == [wanted.case.label]
+    assert page["filter"]["words"]["count"] == "1 of 1201 shown"
+    assert float(page["sort"]["down"]["values"][0]) == pytest.approx(1.2, rel=0.02)
+    assert float(page["sort"]["up"]["values"][0]) == pytest.approx(1e-6, rel=0.02)
 
 
 LONG = "very long name " * 400
