@@ -4,7 +4,7 @@ import re
 
 import pytest
 from fake_apps import COSTS, app_row
-from fake_runs import make_run
+from fake_runs import make_run, write_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -150,3 +150,16 @@ def test_rent_or_buy_needs_both_prices():
         "Renting is cheaper at any use."
         in rent_or_buy.draw(report_rows([make_run([row])], dear)).to_dict()["description"]
     )
+
+
+def test_the_command_line_reads_costs_and_refuses_a_fault_in_one_sentence(clustermark, tmp_path):
+    written = write_run(tmp_path / "results").path.parent
+    (tmp_path / "costs.toml").write_text(FILE)
+    done = clustermark("report", written, "--costs", tmp_path / "costs.toml")
+    assert done.returncode == 0, done.stderr
+    assert 'id="chart-rent_or_buy"' in (written / "report.html").read_text()
+    (tmp_path / "costs.toml").write_text(FILE.replace("node_hour", "hour"))
+    done = clustermark("report", written, "--costs", tmp_path / "costs.toml")
+    assert done.returncode == 2
+    assert "'hour' is no key of [rent]" in done.stderr
+    assert "Traceback" not in done.stderr
