@@ -74,7 +74,8 @@ def _vega() -> str:
 def _page_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The page sets the title and the notes in HTML, and the colour of the ink by CSS."""
     kept = {key: value for key, value in spec.items() if key not in ("title", "usermeta")}
-    return kept | {"config": style.config("currentColor", PAGE_FONT)}
+    # The chart is one picture with one text alternative; a name on each of thousands of marks would only slow the page.
+    return kept | {"config": style.config("currentColor", PAGE_FONT) | {"aria": False}}
 
 
 def _when(runs: Sequence[Run]) -> str:

@@ -14,7 +14,7 @@ from clustermark.reports.rows import MOST_RUNS_DRAWN, NO_WIRE, VERIFIED, ReportR
 from clustermark.reports.text import counted, plain, shown_check, shown_interval, shown_param, spoken
 
 SIZE = "bytes"
-MOST_PANELS = 12
+MOST_PANELS = 8
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ def run() -> Run:
     return Run(Path("made/run.h5"), "made", "made", "2026-01-01T00:00:00Z", "clustermark", True, plan, {}, rows)
 
 
+@pytest.mark.timeout(900)
 def test_a_page_of_ten_thousand_cases_opens_in_two_seconds(
     benchmark: BenchmarkFixture, judge: Judge, say: Callable[[str], None], run: Run, tmp_path: Path
 ) -> None:

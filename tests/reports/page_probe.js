@@ -70,7 +70,7 @@
   };
 
   const tooltip = () => {
-    const point = document.querySelector('.chart [aria-roledescription="point"]');
+    const point = document.querySelector(".chart g.mark-symbol.role-mark path");
     if (!point) return "";
     const { x, y } = point.getBoundingClientRect();
     for (const kind of ["pointerover", "pointermove", "mouseover", "mousemove"]) {
