@@ -25,13 +25,15 @@ def records(chart, key):
 # --- speed against error --------------------------------------------------------------------------------------
 
 
+# Made once: examples differ in speed, error and doubt only.
+SURE, DOUBTFUL = (rows_of([app_row(conditions=conditions)])[0] for conditions in ((), ("oversubscribed",)))
+
+
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5), st.booleans()), min_size=1, max_size=8))
 def test_the_front_is_what_nothing_undoubted_beats_in_both(triples):
-    row = rows_of([app_row()])[0]
-    doubtful = rows_of([app_row(conditions=("oversubscribed",))])[0]
-    metric = row.row.metrics[0]
+    metric = SURE.row.metrics[0]
     points = [
-        speed_accuracy.Point(row if sure else doubtful, replace(metric, value=float(speed)), float(error), "x")
+        speed_accuracy.Point(SURE if sure else DOUBTFUL, replace(metric, value=float(speed)), float(error), "x")
         for speed, error, sure in triples
     ]
     states = [point.state for point in speed_accuracy.placed(points)]
