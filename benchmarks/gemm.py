@@ -59,8 +59,10 @@ def prepare(case: Case, context: Context) -> Trial:
             detail = f"an error below {least:.1e} is that of fp32: the product was not done in TF32"
         return Check("|C - AB| / (|A||B|)", error, bound, least <= error <= bound, detail)
 
-    amount = Amount(2.0 * m * n * k * case.ranks, "op" if precision.name == "int8" else "flop")
-    return Trial(step, check, {"flop_rate": amount}, counters=counters)
+    flop = Amount(2.0 * m * n * k * case.ranks, "op" if precision.name == "int8" else "flop")
+    least_bytes = (a.nbytes + b.nbytes + np.dtype(precision.storage).itemsize * m * n) * float(case.ranks)
+    work = {"flop_rate": flop, "least_bandwidth": Amount(least_bytes, "B")}
+    return Trial(step, check, work, counters=counters)
 
 
 def operand(precision: str, shape: tuple[int, int], rng: np.random.Generator) -> tuple[Matrix, Matrix]:

@@ -15,6 +15,7 @@ from clustermark.core.errors import EXIT_OK, StoreError, UsageError, nearest, pl
 if TYPE_CHECKING:
     from clustermark.core.rundir import RunDirectory
     from clustermark.core.runfile import Run
+    from clustermark.reports.costs import Costs
 
 # What the name of a single file says about its format.
 _SUFFIXES = {".html": "html", ".md": "markdown", ".json": "json"}
@@ -31,6 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a folder, or one .html, .md or .json file (default: the run's folder; report/ for several runs)",
     )
     parser.add_argument("--format", metavar="html,markdown,images,json", help="what to write (html,markdown)")
+    parser.add_argument("--costs", type=Path, metavar="COSTS.toml", help="prices of a node: adds the charts of cost")
     parser.add_argument("--json", action="store_true", help="the results as one JSON document on stdout")
 
 
@@ -44,9 +46,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Write the report; returns the exit code. Raises ClustermarkError."""
+    from clustermark.reports.costs import read_costs
+
+    costs = read_costs(options.costs) if options.costs is not None else None
     runs = load_runs(options.runs, options.results)
     try:
-        written = _write(runs, options)
+        written = _write(runs, options, costs)
     except ImportError as error:
         raise UsageError(
             f"report: {error.name or error} is not installed; `pip install altair vl-convert-python`, "
@@ -64,19 +69,19 @@ def execute(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _write(runs: Sequence[Run], options: argparse.Namespace) -> list[Path]:
+def _write(runs: Sequence[Run], options: argparse.Namespace, costs: Costs | None) -> list[Path]:
     from clustermark.reports.build import write_report
 
     target: Path | None = options.output
     formats = options.format.split(",") if options.format else ["html", "markdown"]
     if target is not None and target.suffix in _SUFFIXES and not target.is_dir():
-        return [_write_file(runs, target, options.format)]
+        return [_write_file(runs, target, options.format, costs)]
     if target is None and len(runs) > 1:
         target = _SEVERAL
-    return write_report(runs, target, formats)
+    return write_report(runs, target, formats, costs)
 
 
-def _write_file(runs: Sequence[Run], target: Path, asked: str | None) -> Path:
+def _write_file(runs: Sequence[Run], target: Path, asked: str | None, costs: Costs | None) -> Path:
     from clustermark.core.files import atomic_write
     from clustermark.reports.export import export
     from clustermark.reports.html import write_html
@@ -86,7 +91,7 @@ def _write_file(runs: Sequence[Run], target: Path, asked: str | None) -> Path:
     if asked not in (None, implied):
         raise UsageError(f"--output {target}: is one {implied} file, --format asks for {asked}; name a folder")
     if implied == "html":
-        write_html(runs, target)
+        write_html(runs, target, costs)
     else:
         text = markdown(runs) if implied == "markdown" else export(runs, "json")
         atomic_write(target, text.encode("utf-8", "replace"))

@@ -76,7 +76,8 @@ class Trial:
     check : collective; called once after the last sample, on the state that the timed steps left
     work : metric name → amount per step, the first is the headline
     reset : called outside the timed window before each sample, where a step spoils its own input
-    counters : further numbers for people ({"matrix bytes": 8388608}), stored and not judged
+    counters : further numbers for people ({"matrix bytes": 8388608}), stored and not judged; `core.counters` has the
+        names that reports read, and `check` may still add to them
     cold : the device's last cache is flushed before each sample, and a sample is one step
     """
 

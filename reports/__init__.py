@@ -3,11 +3,36 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from clustermark.reports.charts import bus_bandwidth, message_time, precision_rate
+from clustermark.reports.charts import (
+    bus_bandwidth,
+    communication_share,
+    cost,
+    energy,
+    forest,
+    history,
+    message_time,
+    precision_rate,
+    rent_or_buy,
+    roofline,
+    speed_accuracy,
+    strong_scaling,
+    weak_scaling,
+)
 from clustermark.reports.rows import ReportRow
 
+# In the order of the page: what changed, the wire, the cores, the applications, the bill, the past.
 CHARTS: dict[str, Callable[[Sequence[ReportRow]], Any]] = {
+    "forest": forest.draw,
     "message_time": message_time.draw,
     "bus_bandwidth": bus_bandwidth.draw,
     "precision_rate": precision_rate.draw,
+    "speed_accuracy": speed_accuracy.draw,
+    "roofline": roofline.draw,
+    "strong_scaling": strong_scaling.draw,
+    "weak_scaling": weak_scaling.draw,
+    "communication_share": communication_share.draw,
+    "energy": energy.draw,
+    "cost": cost.draw,
+    "rent_or_buy": rent_or_buy.draw,
+    "history": history.draw,
 }

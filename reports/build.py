@@ -6,30 +6,31 @@ from pathlib import Path
 from clustermark.core.errors import UsageError, nearest
 from clustermark.core.files import atomic_write, cannot_write
 from clustermark.core.runfile import Run, read_run
+from clustermark.reports.costs import Costs
 from clustermark.reports.export import export
 from clustermark.reports.html import write_html
 from clustermark.reports.images import write_images
 from clustermark.reports.markdown import markdown
 
-Writer = Callable[[Sequence[Run], Path], list[Path]]
+Writer = Callable[[Sequence[Run], Path, Costs | None], list[Path]]
 
 
-def _html(runs: Sequence[Run], folder: Path) -> list[Path]:
+def _html(runs: Sequence[Run], folder: Path, costs: Costs | None) -> list[Path]:
     target = folder / "report.html"
-    write_html(runs, target)
+    write_html(runs, target, costs)
     return [target]
 
 
-def _markdown(runs: Sequence[Run], folder: Path) -> list[Path]:
+def _markdown(runs: Sequence[Run], folder: Path, costs: Costs | None) -> list[Path]:
     return _text(folder / "report.md", markdown(runs))
 
 
-def _json(runs: Sequence[Run], folder: Path) -> list[Path]:
+def _json(runs: Sequence[Run], folder: Path, costs: Costs | None) -> list[Path]:
     return _text(folder / "report.json", export(runs, "json"))
 
 
-def _images(runs: Sequence[Run], folder: Path) -> list[Path]:
-    return write_images(runs, folder / "charts")
+def _images(runs: Sequence[Run], folder: Path, costs: Costs | None) -> list[Path]:
+    return write_images(runs, folder / "charts", costs=costs)
 
 
 def _text(target: Path, text: str) -> list[Path]:
@@ -73,13 +74,19 @@ def _check(formats: Sequence[str]) -> None:
 
 
 def write_report(
-    runs: Sequence[Run], target: Path | None = None, formats: Sequence[str] = ("html", "markdown")
+    runs: Sequence[Run],
+    target: Path | None = None,
+    formats: Sequence[str] = ("html", "markdown"),
+    costs: Costs | None = None,
 ) -> list[Path]:
-    """As `build`, for runs that were read already. Raises UsageError for an unknown format, StoreError."""
+    """As `build`, for runs that were read already, with the costs that the charts of cost need.
+
+    Raises UsageError for an unknown format, StoreError.
+    """
     _check(formats)
     folder = target if target is not None else runs[0].path.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(folder, error) from error
-    return [written for name in formats for written in FORMATS[name](runs, folder)]
+    return [written for name in formats for written in FORMATS[name](runs, folder, costs)]

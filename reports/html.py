@@ -10,6 +10,7 @@ from typing import Any
 from clustermark.core.files import atomic_write
 from clustermark.core.runfile import Run
 from clustermark.reports.charts import style
+from clustermark.reports.costs import Costs
 from clustermark.reports.drawing import drawings, vega_lite_version
 from clustermark.reports.html_table import cases_table, escape, small_table
 from clustermark.reports.rows import oldest_first, report_rows, run_labels
@@ -20,15 +21,15 @@ PAGE_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-ser
 _TILES = {"ok": "good", "wrong": "bad", "failed": "bad", "skipped": "", "unfinished launches": "warning"}
 
 
-def write_html(runs: Sequence[Run], target: Path) -> None:
+def write_html(runs: Sequence[Run], target: Path, costs: Costs | None = None) -> None:
     """Write the page. Raises StoreError if it cannot be written."""
-    atomic_write(target, render_html(runs).encode("utf-8", "replace"))
+    atomic_write(target, render_html(runs, costs).encode("utf-8", "replace"))
 
 
-def render_html(runs: Sequence[Run]) -> str:
+def render_html(runs: Sequence[Run], costs: Costs | None = None) -> str:
     """The page: verdict, machine, charts, every case, environments, provenance; nothing is loaded from elsewhere."""
     ordered = oldest_first(runs)
-    rows = report_rows(runs)
+    rows = report_rows(runs, costs)
     specs = drawings(rows)
     suites = ", ".join(dict.fromkeys(run.suite for run in ordered))
     heading = ordered[0].suite if len(ordered) == 1 else f"{counted(len(ordered), 'run')} of {suites}"
@@ -73,7 +74,8 @@ def _vega() -> str:
 def _page_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The page sets the title and the notes in HTML, and the colour of the ink by CSS."""
     kept = {key: value for key, value in spec.items() if key not in ("title", "usermeta")}
-    return kept | {"config": style.config("currentColor", PAGE_FONT)}
+    # The chart is one picture with one text alternative; a name on each of thousands of marks would only slow the page.
+    return kept | {"config": style.config("currentColor", PAGE_FONT) | {"aria": False}}
 
 
 def _when(runs: Sequence[Run]) -> str:

@@ -11,6 +11,11 @@ from clustermark.reports.rows import NO_WIRE, ReportRow
 from clustermark.reports.tables import shown_launches, shown_proof
 from clustermark.reports.text import plain, shown_check, shown_interval, shown_metric, shown_percent, spoken
 
+# Rows that stand in the page as a table at once; `report.js` shows as many.
+MOST_ROWS = 1000
+# Beside the statuses: ok and in doubt, ok and not; `report.js` knows them.
+_DOUBT_FILTERS = ("ok, in doubt", "ok, no doubt")
+
 
 def escape(text: object) -> str:
     """Foreign text as HTML text or attribute."""
@@ -33,24 +38,34 @@ def cases_table(rows: Sequence[ReportRow], several: bool) -> str:
     several : show the run of each
     """
     ceiling = any(row.share_of_ceiling is not None for row in rows)
+    elsewhere = len({row.row.fingerprints for row in rows if row.row.fingerprints}) > 1
     names = [*(["run"] if several else []), "case", "status", "time", "rate", *(["of ceiling"] if ceiling else [])]
-    names += ["error ≤ bound", "fabric", "launches"]
+    names += ["error ≤ bound", "fabric", "launches", *(["environment"] if elsewhere else [])]
     figures = {"time", "rate", "of ceiling", "error ≤ bound", "launches"}
     head = "".join(_sortable(name, name in figures) for name in names)
     place = _places(rows)
-    body = "\n".join(_line(row, number, several, ceiling) for row, number in zip(rows, place, strict=True))
-    options = "".join(f'<option value="{status}">{status}</option>' for status in STATUSES)
+    lines = [_line(row, number, several, ceiling, elsewhere) for row, number in zip(rows, place, strict=True)]
+    body, folded = "\n".join(lines[:MOST_ROWS]), ""
+    shown = f"{len(rows)} of {len(rows)} shown"
+    if len(lines) > MOST_ROWS:
+        shown = f"first {MOST_ROWS} of {len(rows)} shown"
+        # Text that the script makes rows of when they are asked for. Nothing in it can end the element: every < of a
+        # label is escaped, and no tag of ours is a script.
+        more = "\n".join(line.replace("<tr ", "<tr hidden ", 1) for line in lines[MOST_ROWS:])
+        folded = f'<script type="text/html" id="more-rows">{more}</script>'
+        folded += "<noscript><p>The other cases are shown with JavaScript only; run.h5 has them all.</p></noscript>"
+    options = "".join(f'<option value="{status}">{status}</option>' for status in (*STATUSES, *_DOUBT_FILTERS))
     return f"""<section id="cases"><h2>Cases</h2>
 <div class="controls">
 <input id="filter" type="search" placeholder="Filter, such as: tcp fp32 64KiB" aria-label="Filter the cases by words">
 <select id="status" aria-label="Filter the cases by status"><option value="">every status</option>{options}</select>
-<output id="shown" aria-live="polite">{len(rows)} of {len(rows)} shown</output>
+<output id="shown" aria-live="polite">{shown}</output>
 <button type="button" class="plain" id="all" hidden>Show all</button>
 </div>
 <div class="scroll"><table id="cases-table"><thead><tr>{head}</tr></thead>
 <tbody>
 {body}
-</tbody></table></div></section>"""
+</tbody></table></div>{folded}</section>"""
 
 
 def _places(rows: Sequence[ReportRow]) -> list[int]:
@@ -68,7 +83,7 @@ def _places(rows: Sequence[ReportRow]) -> list[int]:
     return places
 
 
-def _line(report: ReportRow, place: int, several: bool, ceiling: bool) -> str:
+def _line(report: ReportRow, place: int, several: bool, ceiling: bool, elsewhere: bool) -> str:
     row = report.row
     cells = [f'<td class="run"><bdi>{escape(report.run)}</bdi></td>'] if several else []
     remarks = "; ".join([*([row.reason] if row.reason else []), *row.conditions])
@@ -94,7 +109,11 @@ def _line(report: ReportRow, place: int, several: bool, ceiling: bool) -> str:
     cells.append(f'<td class="wire"><bdi>{wire}</bdi> {mark}{observed}</td>')
     samples = f"<small>{row.time.samples} samples</small>" if row.time else ""
     cells.append(_number_cell(float(row.launches), shown_launches(row), samples))
-    return f'<tr data-status="{escape(row.status)}">{"".join(cells)}</tr>'
+    if elsewhere:
+        prints = " ".join(row.fingerprints)
+        cells.append(f"<td><code>{escape(prints)}</code></td>")
+    doubt = " data-doubt" if report.drawable and report.doubts else ""
+    return f'<tr data-status="{escape(row.status)}"{doubt}>{"".join(cells)}</tr>'
 
 
 def _time_cell(report: ReportRow) -> str:

@@ -8,6 +8,7 @@ from clustermark.core.errors import ClustermarkError
 from clustermark.core.files import atomic_write, cannot_write
 from clustermark.core.runfile import Run
 from clustermark.reports.charts import style
+from clustermark.reports.costs import Costs
 from clustermark.reports.drawing import drawings, vega_lite_version
 from clustermark.reports.rows import report_rows
 
@@ -15,7 +16,9 @@ IMAGES = ("svg", "png")
 _SCALE = 2.0
 
 
-def write_images(runs: Sequence[Run], folder: Path, kinds: Sequence[str] = IMAGES) -> list[Path]:
+def write_images(
+    runs: Sequence[Run], folder: Path, kinds: Sequence[str] = IMAGES, costs: Costs | None = None
+) -> list[Path]:
     """Write ``<chart>.svg`` and ``<chart>.png`` of every chart that has data, dark ink on white.
 
     Parameters
@@ -23,6 +26,7 @@ def write_images(runs: Sequence[Run], folder: Path, kinds: Sequence[str] = IMAGE
     runs : at least one
     folder : made if it is not there
     kinds : of `IMAGES`
+    costs : what the user's machine costs
 
     Returns
     -------
@@ -38,7 +42,7 @@ def write_images(runs: Sequence[Run], folder: Path, kinds: Sequence[str] = IMAGE
     except OSError as error:
         raise cannot_write(folder, error) from error
     written = []
-    for name, spec in drawings(report_rows(runs)).items():
+    for name, spec in drawings(report_rows(runs, costs)).items():
         for kind in kinds:
             target = folder / f"{name}.{kind}"
             atomic_write(target, _drawn(name, spec, kind))

@@ -3,16 +3,18 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clustermark.core.case import Case
 from clustermark.core.plan import SELF
 from clustermark.core.runfile import Run
 from clustermark.core.summary import Metric, Row
+from clustermark.reports.costs import Costs
 from clustermark.reports.text import plain
 
 VERIFIED, NOT_VERIFIED, NO_WIRE = "verified", "not verified", "no wire"
+FABRIC_DOUBT = "fabric not verified"
 MOST_RUNS_DRAWN = 8
 
 
@@ -26,12 +28,14 @@ class ReportRow:
     created_utc : of the run
     row : the case, its status and its metrics
     ceiling : measured ceiling of the headline metric in the same run, None where there is none
+    costs : what the user's machine costs, None where that was not told
     """
 
     run: str
     created_utc: str
     row: Row
     ceiling: Metric | None = None
+    costs: Costs | None = None
 
     @property
     def case(self) -> Case:
@@ -66,6 +70,17 @@ class ReportRow:
             return NO_WIRE
         return VERIFIED if self.row.fabric.proven else NOT_VERIFIED
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why a speed may be shown but not ranked: ``("fabric not verified", "noisy machine")``; empty if it may."""
+        unproven = (FABRIC_DOUBT,) if self.fabric_proof == NOT_VERIFIED else ()
+        return (*unproven, *_by_kind(self.row.conditions))
+
+    @property
+    def ranked(self) -> bool:
+        """Whether the case has a speed that nothing casts doubt on."""
+        return self.drawable and not self.doubts
+
     def speed(self, name: str) -> Metric | None:
         """The metric of that name if it can be drawn: the case is ok, value and interval are positive."""
         metric = self.row.metric(name) if self.drawable else None
@@ -74,11 +89,11 @@ class ReportRow:
         return metric
 
 
-def report_rows(runs: Sequence[Run]) -> list[ReportRow]:
-    """The rows of all runs, oldest run first, each run in the order of its plan."""
+def report_rows(runs: Sequence[Run], costs: Costs | None = None) -> list[ReportRow]:
+    """The rows of all runs, oldest run first, each run in the order of its plan; each with the costs given."""
     ordered = oldest_first(runs)
     return [
-        row
+        row if costs is None else replace(row, costs=costs)
         for run, label in zip(ordered, run_labels(ordered), strict=True)
         for row in with_ceilings(run.rows, label, run.created_utc)
     ]
@@ -129,6 +144,20 @@ def newest_runs(rows: Sequence[ReportRow]) -> tuple[list[ReportRow], int]:
     runs = sorted({(row.created_utc, row.run) for row in rows})
     kept = set(runs[-MOST_RUNS_DRAWN:])
     return [row for row in rows if (row.created_utc, row.run) in kept], max(len(runs) - MOST_RUNS_DRAWN, 0)
+
+
+def latest_rows(rows: Sequence[ReportRow]) -> tuple[list[ReportRow], int]:
+    """Each case as the newest run has it, in the order given, and how many older results were left out.
+
+    What is wrong or failed now stays so: an older speed of it is no speed of today.
+    """
+    newest: dict[str, ReportRow] = {}
+    for row in rows:
+        known = newest.get(row.case.id)
+        if known is None or (row.created_utc, row.run) >= (known.created_utc, known.run):
+            newest[row.case.id] = row
+    kept = [row for row in rows if newest[row.case.id] is row]
+    return kept, len(rows) - len(kept)
 
 
 def condition_counts(rows: Sequence[ReportRow]) -> list[tuple[str, int]]:

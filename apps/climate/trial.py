@@ -14,6 +14,8 @@ from clustermark.apps.climate.driver import Simulation
 from clustermark.apps.climate.layout import PRECISIONS
 from clustermark.apps.climate.setup import Setup
 from clustermark.apps.climate.stage_check import stage_error
+from clustermark.apps.console.sections import share_of
+from clustermark.core.counters import COMMUNICATION_SHARE
 from clustermark.core.workload import Amount, Check, Trial
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ STAGE_WORDS = {"shallow": 11, "primitive": 9}
 # Words of the state that a time step cannot but read and write once (T_eff of ParallelStencil).
 STATE_WORDS = 6
 DAYS_PER_YEAR = 365.25
+# Sections of a step in which ranks exchange cells; interpolation between the panels is part of them.
+COMMUNICATION = ("halo",)
 # Error of a stage against the float64 reference, of the largest change of a field in it: rounding.
 STAGE_BOUND = {"fp64": 1e-10, "mixed": 1e-3, "fp32": 1e-3}
 # Relative change of the mass since the start, which the fixer keeps.
@@ -60,8 +64,17 @@ def make_trial(case: Case, context: Context) -> Trial:
     comm = getattr(transport, "comm", None) if transport.size > 1 else None
     simulation = Simulation(make_setup(case), comm)
     simulation.advance(SETTLING)
+    counters = {
+        "cells": float(simulation.cells),
+        "timestep [s]": simulation.setup.timestep,
+        "raw mass drift": abs(simulation.fixer.raw_drift),
+    }
+    settled = simulation.sections()
 
     def check() -> Check:
+        if comm is not None:
+            own = {name: seconds - settled.get(name, 0.0) for name, seconds in simulation.sections().items()}
+            counters[COMMUNICATION_SHARE] = share_of(comm, own, COMMUNICATION) or 0.0
         look = simulation.look()
         error = float(transport.maximum(stage_error(simulation, context.rng)))
         kept = abs(simulation.budget.mass(simulation.resident) / simulation.fixer.reference - 1.0)
@@ -77,10 +90,5 @@ def make_trial(case: Case, context: Context) -> Trial:
         "stage_bandwidth": Amount(cells * 3 * STAGE_WORDS[kind] * word, "B"),
         "effective_bandwidth": Amount(cells * STATE_WORDS * word, "B"),
         "simulated_years_per_day": Amount(STEPS * simulation.setup.timestep / DAYS_PER_YEAR, "SYPD·s", "SYPD"),
-    }
-    counters = {
-        "cells": float(simulation.cells),
-        "timestep [s]": simulation.setup.timestep,
-        "raw mass drift": abs(simulation.fixer.raw_drift),
     }
     return Trial(partial(simulation.march, STEPS), check, work, counters=counters)

@@ -71,6 +71,19 @@ def section_times(ranks: Sequence[Mapping[str, float]], order: Sequence[str]) ->
     ]
 
 
+def share_of(comm: Any, own: Mapping[str, float], names: Sequence[str]) -> float | None:
+    """Share of the named sections in the time of all, 0 … 1, mean over the ranks; on rank 0, None elsewhere.
+
+    Parameters
+    ----------
+    comm : mpi4py communicator; collective
+    own : [s] of every section on this rank
+    names : the sections that count
+    """
+    times = gathered(comm, own, ())
+    return sum(row.share for row in times if row.name in names) / 100 if times else None
+
+
 def section_table(times: Sequence[SectionTime]) -> str:
     """The sections as aligned columns: least, average and most seconds over ranks, imbalance, share."""
     lines = [f"{'section':<12}{'min s':>12}{'avg s':>12}{'max s':>12}{'imbalance %':>13}{'share %':>10}"]

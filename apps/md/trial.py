@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clustermark.apps.console.sections import share_of
 from clustermark.apps.md.driver import Simulation
 from clustermark.apps.md.initial import draw_velocities, fcc_lattice
 from clustermark.apps.md.model import UNITS, Atoms, Floats, LennardJones, ListRule, Potential
@@ -15,6 +16,7 @@ from clustermark.apps.md.reference import pair_energy_forces
 from clustermark.apps.md.setup import Ensemble, Setup
 from clustermark.apps.md.sutton_chen import METALS, sutton_chen
 from clustermark.apps.md.tables import pair_table
+from clustermark.core.counters import COMMUNICATION_SHARE
 from clustermark.core.workload import Amount, Check, Trial
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ ENERGY_BOUND, ENERGY_BOUND_PER_STEP = 2e-3, 5e-7
 # Steps before the first sample: the crystal has melted (LJ), or exchanged its kinetic for potential energy (EAM).
 SETTLING = 100
 SAMPLED_ATOMS = 8
+# Sections of a step in which ranks exchange atoms.
+COMMUNICATION = ("halo", "migrate")
 # LAMMPS bench/in.lj: ρ* 0.8442, T* 1.44, rc 2.5, skin 0.3, Δt 0.005; bench/in.eam: 1600 K, skin 1 Å, Δt 5 fs.
 DENSITY, LJ_CUTOFF = 0.8442, 2.5
 EAM_CUTOFF = 5.4
@@ -80,8 +84,13 @@ def make_trial(case: Case, context: Context) -> Trial:
     every = int(case.params["every"])
     simulation.advance(-(-SETTLING // every) * every)
     begun, energy_begun = simulation.thermo(), kept_energy(simulation)
+    counters = {"atoms": float(simulation.number), "pairs in range per atom": simulation.pairs / simulation.number}
+    settled = simulation.sections()
 
     def check() -> Check:
+        if comm is not None:
+            own = {name: seconds - settled.get(name, 0.0) for name, seconds in simulation.sections().items()}
+            counters[COMMUNICATION_SHARE] = share_of(comm, own, COMMUNICATION) or 0.0
         row = simulation.look()
         atoms, forces = simulation.gather(), simulation.gather_forces()
         error = None
@@ -98,7 +107,6 @@ def make_trial(case: Case, context: Context) -> Trial:
         "atom_steps": Amount(float(simulation.number * every), "atom-step"),
         "steps": Amount(float(every), "step"),
     }
-    counters = {"atoms": float(simulation.number), "pairs in range per atom": simulation.pairs / simulation.number}
     return Trial(partial(simulation.march, every), check, work, counters=counters)
 
 

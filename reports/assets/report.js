@@ -20,18 +20,28 @@
   dark.addEventListener("change", name);
   name();
 
+  // The charts on the first screen are drawn at once, the others one after another: the page answers in between.
   const specs = JSON.parse(document.getElementById("specs").textContent);
-  const drawn = Object.entries(specs).map(([id, spec]) => {
+  const draw = ([id, spec]) => {
     const place = document.getElementById(`chart-${id}`);
     const actions = { export: true, source: false, compiled: false, editor: false };
     const drawing = place.appendChild(document.createElement("div"));
     return vegaEmbed(drawing, spec, { renderer: "svg", actions, downloadFileName: id }).catch((error) => {
       place.textContent = `This chart could not be drawn (${error.message}); its figures are in the table of cases.`;
     });
-  });
-  Promise.all(drawn).then(() => {
+  };
+  const onScreen = ([id]) => document.getElementById(`chart-${id}`).getBoundingClientRect().top < innerHeight;
+  const charts = Object.entries(specs);
+  const later = charts.filter((chart) => !onScreen(chart));
+  const whenIdle = (act) => (window.requestIdleCallback ? requestIdleCallback(act, { timeout: 500 }) : setTimeout(act, 100));
+  const nextChart = () => {
+    if (later.length) draw(later.shift()).then(() => whenIdle(nextChart));
+    else root.dataset.drawn = String(charts.length);
+  };
+  Promise.all(charts.filter((chart) => !later.includes(chart)).map(draw)).then(() => {
     root.classList.remove("reading");
-    root.dataset.drawn = String(drawn.length);
+    root.dataset.opened = "";
+    whenIdle(nextChart); // after the first screen is painted
   });
 
   const table = document.getElementById("cases-table");
@@ -47,30 +57,49 @@
   };
   const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : collator.compare(a, b));
 
-  // Rows beyond the first thousand wait for a click: laying out tens of thousands takes seconds.
+  // Rows beyond the first thousand are text until somebody sorts or filters, and are shown on a click: making tens of
+  // thousands takes seconds.
   const text = document.getElementById("filter");
   const status = document.getElementById("status");
   const count = document.getElementById("shown");
   const all = document.getElementById("all");
+  const folded = document.getElementById("more-rows");
   let most = 1000;
-  const haystack = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
+  let haystack = null;
+  const whole = () => {
+    if (haystack) return;
+    if (folded) {
+      body.insertAdjacentHTML("beforeend", folded.textContent);
+      folded.remove();
+    }
+    rows = [...body.rows];
+    haystack = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
+  };
+  const suits = (row) => {
+    if (!status.value) return true;
+    const [wanted, doubt] = status.value.split(", ");
+    return row.dataset.status === wanted && (!doubt || ("doubt" in row.dataset) === (doubt === "in doubt"));
+  };
   const filter = () => {
+    whole();
     const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
     let matching = 0;
     for (const row of rows) {
-      const fits = words.every((word) => haystack.get(row).includes(word)) && (!status.value || row.dataset.status === status.value);
+      const fits = words.every((word) => haystack.get(row).includes(word)) && suits(row);
       matching += fits ? 1 : 0;
       row.hidden = !fits || matching > most;
     }
     all.hidden = matching <= most;
     count.textContent = matching > most ? `first ${most} of ${matching} shown` : `${matching} of ${rows.length} shown`;
   };
+  text.addEventListener("focus", whole);
   text.addEventListener("input", filter);
   status.addEventListener("change", filter);
   all.addEventListener("click", () => { most = Infinity; filter(); });
-  filter();
+  all.hidden = !folded;
 
   const sort = (header, column) => {
+    whole();
     const direction = header.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
     for (const other of table.tHead.rows[0].cells) other.setAttribute("aria-sort", "none");
     header.setAttribute("aria-sort", direction);

@@ -48,7 +48,7 @@ def draw(rows: Sequence[ReportRow]) -> Any:
             tooltip=encode["tooltip"],
         ),
     ]
-    described = f"Bus bandwidth against message size. Highest medians: {_highest(data)}."
+    described = f"Bus bandwidth against message size. Highest undoubted medians: {_highest(data)}."
     texts = {"title": TITLE, "description": described, "usermeta": {"notes": sweep_notes(data), "table": None}}
     return faceted(data, layers, records(data, factor), texts)
 
@@ -56,6 +56,6 @@ def draw(rows: Sequence[ReportRow]) -> Any:
 def _highest(data: Sweep) -> str:
     best: dict[str, float] = {}
     for name, _, points in data.series():
-        best[name] = max([best.get(name, 0.0), *(point.metric.value for point in points)])
+        best[name] = max([best.get(name, 0.0), *(point.metric.value for point in points if point.row.ranked)])
     unit = data.points[0].metric.unit
-    return ", ".join(f"{name} {format_quantity(value, unit)}" for name, value in best.items())
+    return ", ".join(f"{n} {format_quantity(value, unit) if value else 'in doubt'}" for n, value in best.items())

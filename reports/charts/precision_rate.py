@@ -6,7 +6,9 @@ from typing import Any
 from clustermark.core.summary import Metric
 from clustermark.core.units import format_quantity, prefixed
 from clustermark.reports.charts import style
+from clustermark.reports.charts.bars import looks
 from clustermark.reports.charts.notes import common_notes
+from clustermark.reports.charts.panels import doubt_note
 from clustermark.reports.rows import MOST_RUNS_DRAWN, NOT_VERIFIED, ReportRow, newest_runs
 from clustermark.reports.text import counted, plain, shown_interval, shown_param, shown_percent, spoken
 
@@ -51,7 +53,7 @@ def draw(rows: Sequence[ReportRow]) -> Any:
         "description": _described(drawn),
         "usermeta": {"notes": notes, "table": None},
     }
-    return alt.vconcat(*charts, spacing=28).properties(**texts).resolve_scale(color="shared")
+    return alt.vconcat(*charts, spacing=28, **texts).resolve_scale(color="shared")
 
 
 def _panel(row: ReportRow, metric: Metric) -> tuple[object, ...]:
@@ -87,17 +89,13 @@ def _panel_chart(title: str, members: Sequence[Measured], runs: Sequence[str]) -
     values = [_record(row, metric, varying, factor) for row, metric in ordered]
     step = 30 if not several else 16
     slots = style.precision_slots([row.case.precision for row, _ in members])
+    names = sorted(slots, key=lambda name: slots[name])
     if several:
-        hue = alt.Color(
-            "run:N",
-            scale=style.scale_of(runs, [style.colour(slot) for slot in range(len(runs))]),
-            legend=alt.Legend(orient="top", direction="vertical", columns=2, title=None),
-        )
+        hue_field, hue_scale = "run", style.scale_of(runs, [style.colour(slot) for slot in range(len(runs))])
     else:
-        names = sorted(slots, key=lambda name: slots[name])
-        hue = alt.Color(
-            "precision:N", scale=style.scale_of(names, [style.colour(slots[name]) for name in names]), legend=None
-        )
+        hue_field, hue_scale = "precision", style.scale_of(names, [style.colour(slots[name]) for name in names])
+    legend = alt.Legend(orient="top", direction="vertical", columns=2, title=None) if several else None
+    hue = alt.Color(hue_field, type="nominal", scale=hue_scale, legend=legend)
     x = alt.X(
         "value:Q",
         title=f"{spoken(members[0][1].name)} [{unit}]",
@@ -117,14 +115,21 @@ def _panel_chart(title: str, members: Sequence[Measured], runs: Sequence[str]) -
     ]
     thick = 16 if not several else 11
     layers = [
-        base.mark_bar(height=thick, opacity=0.85).encode(x=x, color=hue, tooltip=tooltip),
+        base.mark_bar(height=thick, strokeWidth=1.5).encode(
+            x=x,
+            color=hue,
+            stroke=alt.Stroke(hue_field, type="nominal", scale=hue_scale, legend=None),
+            strokeDash=alt.StrokeDash("edge", type="nominal", scale=None, legend=None),
+            fillOpacity=alt.FillOpacity("opacity:Q", scale=None, legend=None),
+            tooltip=tooltip,
+        ),
         base.mark_rule(strokeWidth=1.6).encode(x=alt.X("low:Q"), x2=alt.X2("high")),
         base.transform_filter("datum.ceiling > 0")
         .mark_tick(thickness=2.5, size=thick + 8)
         .encode(x=alt.X("ceiling:Q")),
         base.mark_text(align="left", dx=7).encode(x=alt.X("end:Q"), text=alt.Text("share:N")),
     ]
-    return alt.layer(*layers).properties(title=title, width=960, height={"step": step})
+    return alt.layer(*layers, title=title, width=960, height={"step": step})
 
 
 def _order(row: ReportRow) -> tuple[Any, ...]:
@@ -160,6 +165,7 @@ def _record(row: ReportRow, metric: Metric, varying: Sequence[str], factor: floa
         f"({shown_interval(metric.value, metric.low, metric.high, metric.unit)})",
         "ceiling_shown": format_quantity(row.ceiling.value, row.ceiling.unit) if row.ceiling else "not measured",
         "conditions": plain("; ".join(row.row.conditions)) or "none",
+        **looks(0 if row.doubts else 1),
     }
 
 
@@ -172,15 +178,15 @@ def _notes(rows: Sequence[ReportRow]) -> list[str]:
     ]
     if found < len(rows):
         notes.append(f"No ceiling was measured for {counted(len(rows) - found, 'case')}.")
-    return notes + common_notes(rows)
+    return notes + doubt_note(rows, "Hollow bars") + common_notes(rows)
 
 
 def _described(rows: Sequence[ReportRow]) -> str:
     best: dict[str, tuple[float, str]] = {}
     for row in rows:
         metric = row.headline
-        if metric is not None and metric.value > best.get(row.case.precision, (0.0, ""))[0]:
+        if metric is not None and row.ranked and metric.value > best.get(row.case.precision, (0.0, ""))[0]:
             share = f", {shown_percent(row.share_of_ceiling)} of its ceiling" if row.ceiling else ""
             best[row.case.precision] = (metric.value, f"{format_quantity(metric.value, metric.unit)}{share}")
-    listed = "; ".join(f"{plain(precision)} {text}" for precision, (_, text) in best.items())
-    return f"Bars of the rate per precision with the measured ceiling as a tick. Highest medians: {listed}."
+    listed = "; ".join(f"{plain(precision)} {text}" for precision, (_, text) in best.items()) or "all are in doubt"
+    return f"Bars of the rate per precision with the measured ceiling as a tick. Highest undoubted medians: {listed}."

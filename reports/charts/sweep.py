@@ -9,11 +9,12 @@ from clustermark.core.summary import Metric
 from clustermark.core.units import format_bytes, format_quantity
 from clustermark.reports.charts import style
 from clustermark.reports.charts.notes import common_notes
-from clustermark.reports.rows import MOST_RUNS_DRAWN, NO_WIRE, NOT_VERIFIED, VERIFIED, ReportRow, newest_runs
+from clustermark.reports.charts.panels import doubt_note
+from clustermark.reports.rows import MOST_RUNS_DRAWN, NO_WIRE, VERIFIED, ReportRow, newest_runs
 from clustermark.reports.text import counted, plain, shown_check, shown_interval, shown_param, spoken
 
 SIZE = "bytes"
-MOST_PANELS = 12
+MOST_PANELS = 8
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def records(data: Sweep, factor: float = 1.0) -> list[dict[str, Any]]:
             "low": point.metric.low / factor,
             "high": point.metric.high / factor,
             "dash": dashes[point.row.run if len(data.runs) > 1 else point.row.case.fabric],
-            "filled": 0 if point.row.fabric_proof == NOT_VERIFIED else 1,
+            "filled": 0 if point.row.doubts else 1,
             "case": plain(point.row.case.label),
             "shown": f"{format_quantity(point.metric.value, point.metric.unit)} "
             f"({shown_interval(point.metric.value, point.metric.low, point.metric.high, point.metric.unit)})",
@@ -206,7 +207,7 @@ def encodings(data: Sweep) -> dict[str, Any]:
     unproven = {
         data.fabrics[fabric]
         for fabric in data.fabrics
-        if all(point.row.fabric_proof == NOT_VERIFIED for point in data.points if point.row.case.fabric == fabric)
+        if all(point.row.doubts for point in data.points if point.row.case.fabric == fabric)
     }
     fills = ["transparent" if name in unproven else style.colour(slot) for name, slot in hues.items()]
     return {
@@ -277,8 +278,7 @@ def sweep_notes(data: Sweep) -> list[str]:
     """Sentences for beneath the chart: what the marks mean, where the figures come from, under which conditions."""
     sizes = [point.size for point in data.points]
     notes = [f"Sizes {format_bytes(min(sizes))} to {format_bytes(max(sizes))}; bars are intervals of the median."]
-    if any(point.row.fabric_proof == NOT_VERIFIED for point in data.points):
-        notes.append("Hollow points: counters did not prove that this fabric carried the bytes.")
+    notes += doubt_note([point.row for point in data.points], "Hollow points")
     if data.colour_by_run:
         notes.append(f"Fabric: {next(iter(data.fabrics.values()))}.")
     return notes + list(data.notes) + common_notes([point.row for point in data.points])

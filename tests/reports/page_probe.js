@@ -70,7 +70,7 @@
   };
 
   const tooltip = () => {
-    const point = document.querySelector('.chart [aria-roledescription="point"]');
+    const point = document.querySelector(".chart g.mark-symbol.role-mark path");
     if (!point) return "";
     const { x, y } = point.getBoundingClientRect();
     for (const kind of ["pointerover", "pointermove", "mouseover", "mousemove"]) {
@@ -92,7 +92,7 @@
     if (table) {
       found.sort = { up: sorted("time"), down: sorted("time"), status: sorted("status") };
       found.buttons = [...table.tHead.rows[0].cells].every((cell) => cell.querySelector("button").tabIndex === 0);
-      found.filter = { words: filtered("TCP fp32", ""), wrong: filtered("", "wrong"), none: filtered("no such case", ""), all: filtered("", "") };
+      found.filter = { words: filtered("TCP fp32", ""), wrong: filtered("", "wrong"), doubt: filtered("", "ok, in doubt"), sure: filtered("", "ok, no doubt"), none: filtered("no such case", ""), all: filtered("", "") };
     }
     document.getElementById("theme").click();
     found.toggled = getComputedStyle(document.body).backgroundColor;

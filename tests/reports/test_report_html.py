@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from fake_runs import allreduce, make_row, make_run, sample_rows
 
-from clustermark.reports.html import render_html, write_html
+from clustermark.reports.html import asset, render_html, write_html
 from clustermark.reports.markdown import markdown
 
 HOSTILE = [
@@ -121,7 +121,7 @@ def test_the_page_of_a_run_without_charts_carries_no_chart_library():
 
 
 def test_every_case_is_in_the_table_with_its_status_check_and_proof(run, page):
-    rows = re.findall(r'<tr data-status="(\w+)">(.*?)</tr>', page)
+    rows = re.findall(r'<tr data-status="(\w+)"[^>]*>(.*?)</tr>', page)
     assert [status for status, _ in rows] == [row.status for row in run.rows]
     text = [Reader(cells).text for _, cells in rows]
     for row, shown in zip(run.rows, text, strict=True):
@@ -143,12 +143,12 @@ def test_no_path_of_the_machine_is_in_the_page(page):
     assert "/results/" not in page
 
 
-def test_two_hundred_runs_make_a_page_in_seconds(tmp_path):
+def test_two_hundred_runs_make_a_page_in_seconds_of_cpu(tmp_path):
     rows = sample_rows(ranks=(2, 4), precisions=("fp64", "fp32"), fabrics=("ompi-sm-cma", "ompi-tcp"))[:60]
     runs = [make_run(rows, number) for number in range(200)]
-    began = time.monotonic()
+    began = time.process_time()
     write_html(runs, tmp_path / "report.html")
-    assert time.monotonic() - began < 30, "10 s on a free machine"
+    assert time.process_time() - began < 30, "CPU time: 4 s here; the clock of a shared machine says nothing"
     assert "200 runs of smoke" in (tmp_path / "report.html").read_text()
 
 
@@ -164,3 +164,73 @@ def test_markdown_of_many_runs_is_cut_and_says_so():
     assert text.count("\n| `") == 500
     assert "more cases are in the run file" in text
     assert len(text) < 1_000_000
+
+
+def test_cases_of_several_environments_name_theirs_in_the_table():
+    rows = sample_rows(sizes=(8, 64), gemm=())
+    elsewhere = [replace(row, fingerprints=("feedfacefeedface",)) for row in rows]
+    assert ">environment</button>" not in render_html([make_run(rows)])
+    page = render_html([make_run(rows), make_run(elsewhere, 1)])
+    assert ">environment</button>" in page
+    assert page.count("<td><code>feedfacefeedface</code></td>") == len(rows)
+
+
+def themes():
+    """Theme → variable → colour, of the rules that set them in the style sheet."""
+    css = asset("report.css")
+    light = dict(re.findall(r"--([\w-]+): (#[0-9a-f]+)", css[: css.index("@media")]))
+    dark = dict(
+        re.findall(r"--([\w-]+): (#[0-9a-f]+)", re.findall(r':root\[data-theme="dark"\] \{(.*?)\}', css, re.S)[0])
+    )
+    system = re.findall(r'prefers-color-scheme: dark\) \{\s*:root:not\(\[data-theme="light"\]\) \{(.*?)\}', css, re.S)[
+        0
+    ]
+    paper = re.findall(r"@media print \{.*?\{(.*?)\}", css, re.S)[0]
+    found = {"light": light, "dark": dark, "system": {}, "print": {}}
+    for name, block in (("system", system), ("print", paper)):
+        found[name] = dict(re.findall(r"--([\w-]+): (#[0-9a-f]+)", block))
+    return found
+
+
+def luminance(colour):
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one, other):
+    bright, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+_INKS = {
+    "ink": "page sheet faint",
+    "soft": "page sheet faint good-sheet warning-sheet bad-sheet",
+    "accent": "page sheet",
+}
+_INKS |= {state: f"sheet {state}-sheet" for state in ("good", "warning", "bad")}
+_INKS["ink"] += " good-sheet warning-sheet bad-sheet"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "system", "print"])
+def test_every_ink_meets_wcag_aa_on_every_sheet_it_stands_on(theme):
+    colours = themes()[theme]
+    assert len(colours) >= 13
+    poor = {
+        (ink, sheet): round(contrast(colours[ink], colours[sheet]), 2)
+        for ink, sheets in _INKS.items()
+        for sheet in sheets.split()
+        if contrast(colours[ink], colours[sheet]) < 4.5
+    }
+    assert poor == {}
+
+
+def test_the_theme_of_the_system_and_of_the_button_are_one():
+    found = themes()
+    assert found["system"] == found["dark"]
+
+
+def test_the_measure_of_contrast_knows_black_white_and_a_poor_grey():
+    assert contrast("#000000", "#fff") == pytest.approx(21)
+    assert contrast("#999999", "#ffffff") == pytest.approx(2.85, abs=0.01)
