@@ -19,9 +19,13 @@ from clustermark.core.environment import (
     git_state,
     library_facts,
     network_interfaces,
+    read_text,
     short_ranges,
     system_facts,
 )
+
+VIRTUAL_CLUSTER = "clustermark-virtual"  # as slurm/virtual/slurm.conf.in names it
+VIRTUAL_LABEL = "virtual nodes, not performance"
 
 
 def loaded_library(name: str) -> str:
@@ -56,12 +60,13 @@ def gather_environment(
         "affinity": short_ranges(affinity()),
         "threads": threads,
     }
+    boot = read_text("/proc/sys/kernel/random/boot_id")
     facts = {"cpu": cpu_facts(), "system": system_facts()}
-    rows = transport.gather((mine, facts, network_interfaces()))
+    rows = transport.gather((mine, facts, network_interfaces(), boot))
     if rows is None:
         return None
     kinds: list[dict[str, Any]] = []
-    for _, node_facts, _ in rows:
+    for _, node_facts, _, _ in rows:
         if node_facts not in kinds:
             kinds.append(node_facts)
     all_facts = {
@@ -71,7 +76,7 @@ def gather_environment(
         "mpi": dict(mpi),
         "variables": dict(variables),
     }
-    by_node = {row["node"]: interfaces for row, _, interfaces in rows}
+    by_node = {row["node"]: interfaces for row, _, interfaces, _ in rows}
     provenance = {
         "clustermark": __version__,
         "git": git_state(Path(__file__).resolve().parent),
@@ -79,9 +84,19 @@ def gather_environment(
         "libmpi": loaded_library("libmpi"),
         "nodes": sorted(by_node),
         "nics": [{"node": node, **interface} for node in sorted(by_node) for interface in by_node[node]],
+        "machines": len({boot for _, _, _, boot in rows if boot}),
         "scheduler_job": os.environ.get("SLURM_JOB_ID", ""),
+        "scheduler_cluster": os.environ.get("SLURM_CLUSTER_NAME", ""),
     }
-    return Environment(all_facts, {"at_start": noise.snapshot()}, [row for row, _, _ in rows], provenance)
+    return Environment(all_facts, {"at_start": noise.snapshot()}, [row for row, _, _, _ in rows], provenance)
+
+
+def virtual_nodes(environment: Environment) -> tuple[str, ...]:
+    """The label of figures from nodes that share a machine: several names on one kernel, or our virtual cluster."""
+    nodes, machines = environment.provenance["nodes"], environment.provenance["machines"]
+    shared = 0 < machines < len(nodes)
+    ours = environment.provenance["scheduler_cluster"] == VIRTUAL_CLUSTER
+    return (VIRTUAL_LABEL,) if shared or ours else ()
 
 
 class NoiseWatch:

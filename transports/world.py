@@ -21,6 +21,7 @@ def inside_launch(variables: Mapping[str, str]) -> World | None:
     for mpi, rank, size in (
         ("openmpi", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
         ("mpich", "PMI_RANK", "PMI_SIZE"),
+        ("openmpi", "PMIX_RANK", "SLURM_STEP_NUM_TASKS"),  # srun --mpi=pmix
     ):
         try:
             return World(mpi, int(variables[rank]), int(variables[size]))
