@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=int, default=0, metavar="N", help="time limit of each job (estimated)")
     parser.add_argument("--pack", action="store_true", help="all launches of a shape in one job, on the same nodes")
     parser.add_argument("--wait", action="store_true", help="wait for the end and show the results; Ctrl-C cancels")
-    parser.add_argument("--max-pending", type=int, metavar="MIN", help="with --wait: give up what can never start")
+    parser.add_argument("--max-pending", type=float, metavar="MIN", help="with --wait: give up what can never start")
     parser.add_argument("--print", action="store_true", help="show the batch scripts, submit nothing")
     parser.add_argument("--render", choices=["mpijob"], help="print a Kubernetes MPIJob instead (not executed here)")
     parser.add_argument("--retry-failed", type=Path, metavar="RUN", help="submit what failed or is missing again")
@@ -239,7 +239,7 @@ def _wait(run: RunDirectory, submissions: list[Submission], slurm: Slurm, option
     shown: list[str] = []
 
     def show(states: Mapping[Key, State], collector: State) -> None:
-        counts = Counter(state.state for state in states.values())
+        counts = Counter(f"{s.state} ({s.reason})" if s.state == "PENDING" else s.state for s in states.values())
         line = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
         line += f"; collector {collector.state}" + (f"; {watch.silence}" if watch.silence else "")
         if line not in shown[-1:]:

@@ -70,6 +70,11 @@ class RunDirectory:
         """run.h5"""
         return self.path / "run.h5"
 
+    @property
+    def is_submitted(self) -> bool:
+        """A scheduler's jobs run it: each has a journal of its own, and nobody holds the lock."""
+        return (self.path / JOURNALS).is_dir()
+
     def case_path(self, index: int, launch: int) -> Path:
         """cases/<number in the plan>.<launch>.h5"""
         return self.path / "cases" / f"{index:06d}.{launch}.h5"
@@ -151,7 +156,7 @@ class RunDirectory:
 
         Writers with journals of their own do not take the lock, so that nothing is removed where there are any.
         """
-        if (self.path / JOURNALS).exists():
+        if self.is_submitted:
             return
         for folder in (self.path, self.path / "cases"):
             for file in folder.glob(".*.tmp"):

@@ -64,7 +64,7 @@ def render_array(array: Array, site: Site, batch: Batch) -> str:
         f"--ntasks-per-node={shape.ranks_per_node}",
         f"--cpus-per-task={shape.threads}",
         f"--time={array.minutes}",
-        f"--signal=B:USR1@{site.signal_seconds}",
+        *([f"--signal=B:USR1@{site.signal_seconds}"] if site.signal_seconds else []),
         "--requeue" if site.requeue else "--no-requeue",
         *gpu_words(site, shape.gpus_per_node),
         *(["--exclusive"] if site.exclusive else []),

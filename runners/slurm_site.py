@@ -82,7 +82,7 @@ class Site:
     max_running : tasks of an array at a time
     max_pending : [min] after which a job that cannot start is given up by `submit --wait`
     requeue : let Slurm start a job again after a node failed; finished cases are not repeated
-    signal_seconds : [s] before the time limit at which the job is told to save what it has
+    signal_seconds : [s] before the time limit at which the job is told to end by itself; 0 for never
     virtual : nodes are not real: figures carry a label
     slurm_conf : path for SLURM_CONF, where the commands do not find the cluster themselves
     container, kubernetes : see there

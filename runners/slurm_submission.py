@@ -179,11 +179,6 @@ def next_generation(run: RunDirectory) -> int:
     return 1 + max((int(p.name) for p in (run.path / "slurm").glob("[0-9]*")), default=-1)
 
 
-def is_submitted(folder: Path) -> bool:
-    """A run's folder was submitted to Slurm."""
-    return (folder / "slurm").is_dir()
-
-
 def remove(submission: Submission) -> None:
     """Take away a submission of which no job was ever started. Raises StoreError."""
     import shutil

@@ -107,7 +107,7 @@ Shown = Callable[[Mapping[Key, State], State], None]
 def wait(
     watch: Watch,
     shown: Shown,
-    max_pending: int,
+    max_pending: float,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[Key, State]:
@@ -141,7 +141,7 @@ def _give_up(
     watch: Watch,
     states: Mapping[Key, State],
     doomed_since: dict[Key, float],
-    max_pending: int,
+    max_pending: float,
     clock: Callable[[], float],
 ) -> None:
     """Cancel what has pended too long for a reason that does not pass."""
@@ -153,5 +153,6 @@ def _give_up(
         if max_pending and clock() - since >= 60 * max_pending:
             submission = next(s for s in watch.submissions if s.generation == key.generation)
             job = f"{submission.ids()[str(key.array)]}_{key.task}"
-            submission.note([{"event": "cancelled", "jobs": [job], "reason": state.reason}])
+            reason = f"it waited too long: {state.reason}"
+            submission.note([{"event": "cancelled", "jobs": [job], "reason": reason}])
             watch.slurm.cancel([job])

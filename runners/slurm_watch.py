@@ -6,7 +6,7 @@ The order of who is asked: squeue, scontrol, earlier answers (jobs.jsonl), sacct
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from clustermark.runners.slurm_states import ABSENT, COMPLETED, LOST, UNKNOWN, Accounted, State
@@ -49,6 +49,7 @@ class Watch:
     collector: State = field(default_factory=lambda: State(ABSENT))
     _absent_since: dict[Key, float] = field(default_factory=dict)
     _known: dict[Key, State] = field(default_factory=dict)
+    _queued: Mapping[str, State] = field(default_factory=dict)
 
     def keys(self) -> Iterator[tuple[Key, str]]:
         """Every task and its id, "" where it has none."""
@@ -88,7 +89,7 @@ class Watch:
         collector = self._ids(self.submissions[-1]).get(COLLECTOR, "")
         arrays = sorted({job.partition("_")[0] for job in open_keys.values()}, key=int)
         asked = [*arrays, *([collector] if collector and not self.collector.ended else [])]
-        answers = self.slurm.queue(asked)
+        answers = self._queued = self.slurm.queue(asked)
         if collector:
             self.collector = answers.get(collector, State(ABSENT) if not self.collector.ended else self.collector)
         found = {key: answers[job] for key, job in open_keys.items() if job in answers}
@@ -123,9 +124,23 @@ class Watch:
             if job in accounted:
                 self.accounted[key] = accounted[job]
                 found[key] = accounted[job].state
+        known = {job.partition("_")[0] for job in [*answers, *self._queued]}
         for key in rest.keys() - found.keys():
-            found[key] = self._own_record(key) or self._absent(key)
+            found[key] = self._own_record(key) or self._cancelled(key, rest[key], known) or self._absent(key)
         return found
+
+    def _cancelled(self, key: Key, job: str, known: Container[str]) -> State | None:
+        """Slurm keeps nothing of an array task that is cancelled while it waits.
+
+        It was cancelled if clustermark did it, or if Slurm knows the array and not this task, which never began.
+        """
+        submission = next(s for s in self.submissions if s.generation == key.generation)
+        array = job.partition("_")[0]
+        for event in submission.events():
+            if event["event"] == "cancelled" and {job, array} & set(event["jobs"]):
+                return State("CANCELLED", str(event.get("reason", "by clustermark")), "seen")
+        never_began = not submission.record(key.array, key.task)
+        return State("CANCELLED", "while it waited", "squeue") if array in known and never_began else None
 
     def _own_record(self, key: Key) -> State | None:
         """What the task itself says of its end: the last witness where Slurm keeps no accounts."""

@@ -94,14 +94,17 @@ def _write(root: Path, shape: Shape) -> None:
     root.chmod(0o755)
     (root / MARK).touch()
     base = _free_ports(shape.nodes + 1)
-    names, ports = node_names(shape.nodes), f"[{base + 1}-{base + shape.nodes}]"
+    names = node_names(shape.nodes)
+    here = f"NodeHostname={_host()} NodeAddr=127.0.0.1"
+    lines = [f"NodeName={name} {here} Port={port} Feature=virtual,{name}" for port, name in enumerate(names, base + 1)]
     values = {
         "ROOT": root,
         "HOST": _host(),
         "USER": getpass.getuser(),
         "CONTROLLER_PORT": base,
         "NODES": names[0] if shape.nodes == 1 else f"vn[1-{shape.nodes}]",
-        "PORTS": base + 1 if shape.nodes == 1 else ports,
+        "LAST_NODE": names[-1],
+        "NODE_LINES": "\n".join(lines),
         "CPUS": shape.cpus,
         "MEMORY": shape.memory,
         "MEMORY_PER_CPU": shape.memory // shape.cpus,
