@@ -39,6 +39,7 @@ class Starter(Protocol):
     ----------
     place : where they run, for messages: "Slurm job 12_3", "" for this machine
     spreads : the ranks must be found on as many nodes as the job asks for
+    retries : how often a launch of which no rank ever began is tried again before its cases are blamed
     """
 
     @property
@@ -49,6 +50,11 @@ class Starter(Protocol):
     @property
     def spreads(self) -> bool:
         """Whether nodes are counted."""
+        ...
+
+    @property
+    def retries(self) -> int:
+        """Of launches that never began."""
         ...
 
     def arguments(self, launch: Launch) -> list[str]:
@@ -71,6 +77,7 @@ class LocalStarter:
     launcher: Launcher
     place: str = ""
     spreads: bool = False
+    retries: int = 0
 
     def arguments(self, launch: Launch) -> list[str]:
         """mpirun, then the worker."""
@@ -144,6 +151,7 @@ def run_job(
     ------
     StoreError : results cannot be written; what was finished stays
     """
+    retries = starter.retries
     while left:
         folder = run.launch_folder(name)
         events: list[Event] = []
@@ -154,6 +162,9 @@ def run_job(
         if not left:
             return
         foreign = starter.explain(folder)
+        if retries and not foreign and not any(folder.glob("rank*")):
+            retries -= 1
+            continue
         reason = foreign or diagnose(folder, ended.status, ended.timed_out, run.plan.sampling.timeout)
         if cannot_write(folder, ended.status):
             raise StoreError(reason if "cannot be written" in reason else _disk_sentence(run, reason))

@@ -48,6 +48,7 @@ class SlurmStarter:
     array: Array
     place: str
     spreads: bool = True
+    retries: int = 1
 
     def arguments(self, launch: Launch) -> list[str]:
         """The launcher's tokens, a container's, the worker."""
@@ -76,7 +77,7 @@ def nodes_that_do_not_answer(array: Array) -> str:
     if array.shape.nodes == 1:
         return ""  # this process runs on the node
     count = str(array.shape.nodes)
-    words = ["srun", "--mpi=none", "-N", count, "-n", count, "--overlap", "--input=none", "true"]
+    words = ["srun", "--mpi=none", "-N", count, "-n", count, "--overlap", "--mem=0", "--input=none", "true"]
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
     except subprocess.TimeoutExpired:

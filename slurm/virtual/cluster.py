@@ -158,7 +158,9 @@ def _start(root: Path, shape: Shape) -> None:
 
 def node_up(root: Path, node: str) -> None:
     """Start the daemon of one node, with a host name and a mount table of its own. Raises VirtualError."""
-    (root / "tmp" / node).mkdir(exist_ok=True)
+    for place in ("tmp", "spool"):  # a node that boots finds no sockets of what ran before
+        shutil.rmtree(root / place / node, ignore_errors=True)
+        (root / place / node).mkdir()
     script = 'hostname "$1" && mount --bind "$2" /etc/hosts && exec slurmd -N "$1"'
     words = ["unshare", "--uts", "--mount", "--propagation", "private", "sh", "-c", script, "sh", node]
     _run([*words, str(root / "hosts")], environment(root))

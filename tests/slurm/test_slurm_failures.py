@@ -154,7 +154,14 @@ def test_jobs_that_can_never_start_or_write_end_as_failures(
     script.write_text("#!/bin/sh\nsleep 60\n")
     blocker = cluster.slurm("sbatch", "--parsable", "-p", "last", "--exclusive", "-o", "/dev/null", str(script)).strip()
     wait_until(lambda: "RUNNING" in {s.state for s in cluster.states(blocker).values()}, 30, "the blocker")
-    words = ["--site", cluster.site(tmp_path, {"partition": "last", "requeue": False}), "--nodes", "1", "--ranks-per-node", "1"]
+    words = [
+        "--site",
+        cluster.site(tmp_path, {"partition": "last", "requeue": False}),
+        "--nodes",
+        "1",
+        "--ranks-per-node",
+        "1",
+    ]
     mute = submit(suite(tmp_path, ["none"]), *words)
     doomed = submit(suite(tmp_path, ["none"]), *words)
     shutil.rmtree(mute.last.folder / "logs")
@@ -208,7 +215,13 @@ def test_ctrl_c_cancels_every_job_and_keeps_what_was_finished(
     cluster: Cluster, clustermark: Run, tmp_path: Path, plugin_environment: dict[str, str]
 ) -> None:
     words = ["--nodes", "1", "--ranks-per-node", "1", "--out", str(tmp_path / "out"), "--no-report", "--wait"]
-    command = [sys.executable, "-m", "clustermark", "submit", str(suite(tmp_path, ["none", "hang-all"], launches=2, timeout=200))]
+    command = [
+        sys.executable,
+        "-m",
+        "clustermark",
+        "submit",
+        str(suite(tmp_path, ["none", "hang-all"], launches=2, timeout=200)),
+    ]
     waiting = subprocess.Popen(
         [*command, "--site", str(cluster.site(tmp_path, CALM)), *words],
         env=plugin_environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,

@@ -50,9 +50,7 @@ class Cluster:
 
     def slurm(self, *words: str) -> str:
         """Stdout of one of Slurm's commands, "" if it fails."""
-        done = subprocess.run(
-            words, env=self.environment, capture_output=True, text=True, timeout=30, check=False
-        )
+        done = subprocess.run(words, env=self.environment, capture_output=True, text=True, timeout=30, check=False)
         return done.stdout if done.returncode == 0 else ""
 
     def site(self, folder: Path, keys: Mapping[str, Any] | None = None) -> Path:
@@ -97,7 +95,7 @@ def suite(folder: Path, modes: Sequence[str], launches: int = 1, timeout: float 
     """A suite of the workload that goes wrong on purpose: one case per mode, numbered in order."""
     path = folder / f"suite{len(list(folder.glob('suite*.toml')))}.toml"
     blocks = "".join(
-        f'[[matrix]]\nworkload = "faulty"\n'
+        '[[matrix]]\nworkload = "faulty"\n'
         + "".join(f"{axis} = {toml(value)}\n" for axis, value in axes.items())
         + f'params = {{ mode = "{mode}", number = {number} }}\n'
         for number, mode in enumerate(modes)
