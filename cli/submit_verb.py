@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import signal
 import sys
@@ -62,7 +63,7 @@ def execute(options: argparse.Namespace) -> int:
         raise UsageError("submit: names no site; give --site with a name or file, as in slurm/sites/template.toml")
     site, mpi, plan = _planned(options)
     if options.render:
-        return _render(options, site)
+        return _render(options, plan, site, mpi)
     slurm = Slurm(site)
     run = _placeholder(options, plan) if options.print else _create(options, plan)
     submission = _submission(run, 0, site, mpi, options, 1000 if options.print else slurm.longest_array())
@@ -150,8 +151,22 @@ def _print(submission: Submission) -> int:
     return EXIT_OK
 
 
-def _render(options: argparse.Namespace, site: Site) -> int:
-    raise NotImplementedError
+def _render(options: argparse.Namespace, plan: Plan, site: Site, mpi: str) -> int:
+    """Print a Kubernetes manifest; nothing is started."""
+    from clustermark.runners.catalog import suite_path
+    from clustermark.runners.mpijob import PodLaunch, render_mpijobs
+    from clustermark.runners.slurm_arrays import shape_of
+
+    launches = list(dict.fromkeys(PodLaunch(shape_of(job, plan), job.fabric) for job in plan.jobs))
+    words: list[str] = []
+    for name in ("precision", "transport", "device", "only", "seed", "seconds", "timeout"):
+        value = getattr(options, name)
+        words += [] if value is None else [f"--{name}", str(value)]
+    words += [word for assignment in options.set for word in ("--set", assignment)]
+    text = suite_path(options.suite).read_text(encoding="utf-8")
+    print(json.dumps(render_mpijobs(plan.suite, text, launches, words, site, mpi), indent=1))
+    print("clustermark: rendered, not executed here; start it with: kubectl apply -f FILE", file=sys.stderr)
+    return EXIT_OK
 
 
 def _retry(options: argparse.Namespace) -> int:

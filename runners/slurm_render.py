@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
 
-from clustermark.core.errors import plain
+from clustermark.core.errors import UsageError, plain
 from clustermark.runners.slurm_arrays import Array
 from clustermark.runners.slurm_site import Site
 
@@ -52,7 +52,7 @@ class Batch:
 
 
 def render_array(array: Array, site: Site, batch: Batch) -> str:
-    """The batch script of one array."""
+    """The batch script of one array. Raises UsageError: a path with control characters."""
     shape, throttle = array.shape, f"%{site.max_running}" if site.max_running else ""
     directives = [
         f"--job-name={batch.job_name(str(array.number))}",
@@ -105,6 +105,9 @@ def gpu_words(site: Site, gpus: int) -> list[str]:
 
 
 def _filled(template: str, title: str, directives: Sequence[str], site: Site, program: Sequence[str]) -> str:
+    for word in program:
+        if not word.isprintable():
+            raise UsageError(f"{plain(word)}: holds control characters, which no batch script may; choose another name")
     text = (files("clustermark.slurm") / "templates" / template).read_text(encoding="utf-8")
     return Template(text).substitute(
         title=plain(title, 400),

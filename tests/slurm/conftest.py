@@ -7,13 +7,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from running import Run
-from virtual import Cluster, Submitted, cluster_command, the_run
+from virtual import Cluster, Submit, Submitted, cluster_command, the_run
 
 NODES = 6
 
@@ -47,9 +47,6 @@ def cluster() -> Iterator[Cluster]:
         done = cluster_command("down", "--root", str(root))
         shutil.rmtree(folder, ignore_errors=True)
     assert done.returncode == 0, done.stderr
-
-
-Submit = Callable[..., Submitted]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What goes wrong on a cluster, on real Slurm: the result is right, the message names case, job and cause, nothing hangs."""
+"""What goes wrong on real Slurm: the result is right, the message names case, job and cause, nothing hangs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Submit
 from running import Run
-from virtual import Cluster, Submitted, cluster_command, suite, the_run, wait_until
+from virtual import Cluster, Submit, Submitted, cluster_command, suite, the_run, wait_until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(240)]
 

@@ -140,6 +140,10 @@ class Submitted:
         return {str(row.case.params["mode"]): row.reason or row.status for row in self.result.rows}
 
 
+# What the fixture `submit` is: words of the command line to the run that was submitted.
+Submit = Callable[..., Submitted]
+
+
 def the_run(out: Path) -> Path:
     """The only run below a folder."""
     [path] = [entry.parent for entry in out.glob("*/plan.json")]
