@@ -17,6 +17,10 @@ from clustermark.core.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Clust
 
 VERBS: dict[str, str] = {
     "run": "run a suite, or go on with a run that was cut short",
+    "submit": "run a suite on a cluster, as job arrays of Slurm",
+    "status": "jobs and results of a submitted run as they are now",
+    "cancel": "end every job of a submitted run; what was finished stays",
+    "collect": "the results of a submitted run, judged with the scheduler's word, as one report",
     "plan": "show what a suite would run: cases, refusals, launches, time",
     "list": "workloads, suites, precisions, devices, transports, fabrics",
     "describe": "one workload or suite in full",

@@ -154,6 +154,8 @@ def _assemble(folder: Path) -> None:
         return
     try:
         run = RunDirectory.open(folder)
+        if run.is_submitted:  # its results count only with the scheduler's word
+            raise UsageError(f"run {run.run_id}: is not collected; `clustermark collect {folder}` makes its run.h5")
         run.lock()
         try:
             if target.exists() and not _has_its_cases(run):

@@ -69,7 +69,12 @@ def open_or_create(options: argparse.Namespace, launcher: Launcher) -> RunDirect
     from clustermark.runners.catalog import machine, workloads
 
     if options.resume is not None:
-        return RunDirectory.open(find_run(options.resume, options.out))
+        run = RunDirectory.open(find_run(options.resume, options.out))
+        if run.is_submitted:
+            raise UsageError(
+                f"run {run.run_id}: was submitted to Slurm; go on with `clustermark submit --retry-failed {run.path}`"
+            )
+        return run
     plan = make_plan(suite_from(options), workloads(), machine(launcher))
     refuse_empty(plan)
     return RunDirectory.create(options.out, plan)

@@ -1,7 +1,7 @@
 """The journal of a run: one JSON line per event, each on the disk before the next begins.
 
-Events: `launch`, `environment`, `start`, `done`, `interrupted`. A kill can tear only the last line, which is
-then ignored; whatever a torn line announced is simply not done.
+Events: `environment`, `start`, `done`, `retry`, `interrupted`, `scheduler`. A kill can tear only the last line, which
+is then ignored; whatever a torn line announced is simply not done.
 """
 
 import contextlib

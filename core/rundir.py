@@ -1,6 +1,8 @@
 """The folder of a run: plan.json, journal.jsonl, cases/*.h5, ranks/, and at the end run.h5.
 
 Case files and journal are the truth while a run goes on; run.h5 is assembled from them, whole, at any time.
+Where several launches run at once, on nodes that share the file system, each has a journal of its own in journals/:
+they are read after journal.jsonl, in the order of their names.
 """
 
 import contextlib
@@ -23,6 +25,9 @@ from clustermark.core.result import Result
 from clustermark.core.store import SCHEMA_VERSION, read_case, write_case
 from clustermark.core.summary import Row, summarise
 
+JOURNAL = "journal.jsonl"
+JOURNALS = "journals"
+
 
 def utc_now() -> str:
     """ISO 8601 in UTC to the second."""
@@ -32,11 +37,12 @@ def utc_now() -> str:
 class RunDirectory:
     """One run on the disk."""
 
-    def __init__(self, path: Path, plan: Plan, created_utc: str) -> None:
+    def __init__(self, path: Path, plan: Plan, created_utc: str, journal: str = JOURNAL) -> None:
         """Use `create` or `open`."""
         self.path = path
         self.plan = plan
         self.created_utc = created_utc
+        self.journal = journal
         self.index = {case.id: number for number, case in enumerate(plan.cases)}
         self._lock: int | None = None
 
@@ -47,13 +53,27 @@ class RunDirectory:
 
     @property
     def journal_path(self) -> Path:
-        """journal.jsonl"""
-        return self.path / "journal.jsonl"
+        """The journal that this process writes: journal.jsonl, or one of journals/."""
+        return self.path / self.journal
+
+    @property
+    def journal_files(self) -> list[Path]:
+        """Every journal, in the order in which they are read: a later event of a case replaces an earlier one."""
+        return [self.path / JOURNAL, *sorted((self.path / JOURNALS).glob("*.jsonl"))]
+
+    def events(self) -> list[Event]:
+        """The events of every journal. Raises StoreError."""
+        return [event for path in self.journal_files for event in read_journal(path)]
 
     @property
     def run_file(self) -> Path:
         """run.h5"""
         return self.path / "run.h5"
+
+    @property
+    def is_submitted(self) -> bool:
+        """A scheduler's jobs run it: each has a journal of its own, and nobody holds the lock."""
+        return (self.path / JOURNALS).is_dir()
 
     def case_path(self, index: int, launch: int) -> Path:
         """cases/<number in the plan>.<launch>.h5"""
@@ -92,14 +112,14 @@ class RunDirectory:
         return RunDirectory(path, plan, created)
 
     @staticmethod
-    def open(path: Path) -> "RunDirectory":
-        """An existing folder. Raises UsageError: no run there, or its plan is damaged or newer."""
+    def open(path: Path, journal: str = JOURNAL) -> "RunDirectory":
+        """An existing folder, and the journal to write. Raises UsageError: no run there, a damaged or newer plan."""
         try:
             data = json.loads((path / "plan.json").read_bytes())
             version = int(data["schema_version"])
             if version > SCHEMA_VERSION:
                 raise UsageError(f"{path}: was planned by a newer clustermark (schema {version}); install that one")
-            return RunDirectory(path.resolve(), Plan.from_dict(data["plan"]), str(data["created_utc"]))
+            return RunDirectory(path.resolve(), Plan.from_dict(data["plan"]), str(data["created_utc"]), journal)
         except OSError:
             raise UsageError(f"{path}: holds no run (no readable plan.json); give a folder under results/") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -132,7 +152,12 @@ class RunDirectory:
         return descriptor
 
     def _remove_temporaries(self) -> None:
-        """What a kill left between a temporary name and its rename; nobody writes while the lock is ours."""
+        """What a kill left between a temporary name and its rename; nobody writes while the lock is ours.
+
+        Writers with journals of their own do not take the lock, so that nothing is removed where there are any.
+        """
+        if self.is_submitted:
+            return
         for folder in (self.path, self.path / "cases"):
             for file in folder.glob(".*.tmp"):
                 with contextlib.suppress(OSError):
@@ -162,7 +187,7 @@ class RunDirectory:
 
     def finished(self) -> dict[tuple[int, int], Result]:
         """(case number, launch) → result, without samples, of all that the journal calls done."""
-        return _finished(read_journal(self.journal_path), self.plan)
+        return _finished(self.events(), self.plan)
 
     def results(self) -> dict[str, dict[int, Result]]:
         """Case id → launch → result with its samples, of all that is done; damaged samples make a failed result."""
@@ -173,8 +198,7 @@ class RunDirectory:
 
     def environments(self) -> dict[str, Any]:
         """Fingerprint → environment, of the launches so far."""
-        events = read_journal(self.journal_path)
-        return {event["fingerprint"]: event["environment"] for event in events if _is_environment(event)}
+        return _environments(self.events())
 
     def retry(self, journal: Journal) -> int:
         """Take back every failed or wrong result, so that it runs again; returns how many. Raises StoreError."""
@@ -218,8 +242,18 @@ class RunDirectory:
         return replace(result, status="failed", reason=reason)
 
 
-def _is_environment(event: Event) -> bool:
-    return event["event"] == "environment" and isinstance(event.get("fingerprint"), str) and "environment" in event
+def _environments(events: list[Event]) -> dict[str, Any]:
+    """Fingerprint → environment, with what a scheduler knows of the launches that ran in it."""
+    found: dict[str, Any] = {}
+    for event in events:
+        fingerprint = event.get("fingerprint")
+        if event["event"] == "environment" and isinstance(fingerprint, str) and "environment" in event:
+            found[fingerprint] = event["environment"]
+    for event in events:
+        known = found.get(str(event.get("fingerprint"))) if event["event"] == "scheduler" else None
+        if isinstance(known, dict) and isinstance(known.get("provenance"), dict):
+            known["provenance"]["scheduler"] = event.get("scheduler")
+    return found
 
 
 def _finished(events: list[Event], plan: Plan) -> dict[tuple[int, int], Result]:

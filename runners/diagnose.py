@@ -13,6 +13,9 @@ _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function
 _KILLED = re.compile(
     r"rank (?P<rank>\d+) with PID .*?exited on\s+signal (?P<a>\d+)|EXIT STRING: .*\(signal (?P<b>\d+)\)", re.S
 )
+# srun names every task that ended badly; those that it then ends itself are "Terminated".
+_TASK = re.compile(r"srun: error: (?P<node>\S+): (?P<tasks>tasks? [\d,-]+): (?P<what>(?!Terminated|Exited)[^\n]+)")
+_MEMORY = re.compile(r"^.*(?:oom[-_ ]kill|out of memory|memory limit).*$", re.I | re.M)
 _EARLY = re.compile(r"process rank (?P<rank>\d+) with PID \d+ on node \S+ exiting\s+improperly")
 _NOISE = re.compile(r"^\s*$|^[-=*+\s]+$|^\s*File |^\s*Traceback|mpi4py|importlib|runpy|^\s*[\^~]+\s*$")
 TAIL_LINES = 6
@@ -119,7 +122,14 @@ def _ended(folder: Path, exit_status: int | None) -> str:
 
 
 def _told(words: str, exit_status: int | None) -> str:
-    """What an exit message of Open MPI or MPICH means, "" if it says nothing known."""
+    """What an exit message of Open MPI, MPICH or srun means, "" if it says nothing known."""
+    memory = _MEMORY.search(words)
+    if memory:
+        said = memory.group(0).strip()
+        return f"the memory of the job was not enough ({said[:200]}); ask for more, or make the case smaller"
+    task = _TASK.search(words)
+    if task:
+        return f"{task.group('tasks')} on {task.group('node')} ended: {task.group('what').strip()}"
     killed = _KILLED.search(words)
     if killed:
         rank, number = killed.group("rank"), int(killed.group("a") or killed.group("b"))

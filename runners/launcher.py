@@ -39,9 +39,13 @@ class Launcher:
 
 
 def rank_hint(variables: Mapping[str, str]) -> str:
-    """This process's rank before MPI knows it, or "p<pid>": names its log."""
+    """This process's rank before MPI knows it, or "p<pid>": names its log.
+
+    SLURM_PROCID comes last: under hydra and prterun it counts their daemons.
+    """
     world = inside_launch(variables)
-    return str(world.rank) if world else variables.get("PMIX_RANK", f"p{os.getpid()}")
+    told = variables.get("PMIX_RANK") or variables.get("SLURM_PROCID") or f"p{os.getpid()}"
+    return str(world.rank) if world else told
 
 
 def local_rank(variables: Mapping[str, str]) -> int:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from clustermark.core.environment import recorded_variables
 from clustermark.core.errors import StoreError
@@ -30,6 +31,73 @@ POLL_SECONDS = 0.02
 GRACE_SECONDS = 10.0
 
 Progress = Callable[[Result], None]
+
+
+class Starter(Protocol):
+    """What starts the ranks of a launch, here or in an allocation of a scheduler.
+
+    Attributes
+    ----------
+    place : where they run, for messages: "Slurm job 12_3", "" for this machine
+    spreads : the ranks must be found on as many nodes as the job asks for
+    retries : how often a launch of which no rank ever began is tried again before its cases are blamed
+    """
+
+    @property
+    def place(self) -> str:
+        """For messages."""
+        ...
+
+    @property
+    def spreads(self) -> bool:
+        """Whether nodes are counted."""
+        ...
+
+    @property
+    def retries(self) -> int:
+        """Of launches that never began."""
+        ...
+
+    def arguments(self, launch: Launch) -> list[str]:
+        """The whole argv."""
+        ...
+
+    def environment(self, launch: Launch) -> dict[str, str]:
+        """The variables of the process that starts them."""
+        ...
+
+    def explain(self, folder: Path) -> str:
+        """Why a launch that ended badly is no fault of a case, "" if it may be one; may not return at all."""
+        ...
+
+
+@dataclass(frozen=True)
+class LocalStarter:
+    """mpirun on this machine."""
+
+    launcher: Launcher
+    place: str = ""
+    spreads: bool = False
+    retries: int = 0
+
+    def arguments(self, launch: Launch) -> list[str]:
+        """mpirun, then the worker."""
+        as_root, hosts = os.geteuid() == 0, hosts_here()
+        tokens = launch_arguments(self.launcher, launch.ranks, launch.threads, usable_cores(), as_root, hosts)
+        return [*tokens, *worker_arguments(launch)]
+
+    def environment(self, launch: Launch) -> dict[str, str]:
+        """Inherited variables without those of an enclosing launch, with the fabric's."""
+        return launch_environment(os.environ, launch.fabric, launch.threads)
+
+    def explain(self, folder: Path) -> str:
+        """This machine is still there."""
+        return ""
+
+
+def worker_arguments(launch: Launch, python: str = sys.executable) -> list[str]:
+    """The program of a rank."""
+    return [python, "-m", "clustermark.runners.worker", str(Path(launch.folder) / "job.json")]
 
 
 @dataclass(frozen=True)
@@ -60,36 +128,57 @@ def run_plan(run: RunDirectory, launcher: Launcher, progress: Progress = lambda 
         left = list(job.left(finished))
         if left and job.fabric not in copies:
             copies[job.fabric] = count_copies(launcher, job.fabric)
-        _run_job(run, launcher, number, job, left, copies.get(job.fabric), progress)
+        run_job(run, LocalStarter(launcher), f"{number:04d}", job, left, copies.get(job.fabric), progress)
 
 
-def _run_job(
+def run_job(
     run: RunDirectory,
-    launcher: Launcher,
-    number: int,
+    starter: Starter,
+    name: str,
     job: Job,
     left: list[int],
     copies: int | None,
-    progress: Progress,
+    progress: Progress = lambda result: None,
 ) -> None:
-    """Launch until every case that is left of the job has a result; each bad end gives one case its failure."""
+    """Launch until every case that is left of the job has a result; each bad end gives one case its failure.
+
+    Parameters
+    ----------
+    run : its journal is this process's own
+    name : of the launches' folders
+    left : numbers of the cases to run, in order
+    copies : process_vm_readv calls seen in a launch of this fabric, None if not counted
+
+    Raises
+    ------
+    StoreError : results cannot be written; what was finished stays
+    """
+    retries = starter.retries
     while left:
-        folder = run.launch_folder(f"{number:04d}")
+        folder = run.launch_folder(name)
         events: list[Event] = []
-        launch = _write_launch(run, folder, job, left, copies)
-        ended = _launch(run, launcher, folder, launch, _collect(events, progress))
+        launch = _write_launch(run, folder, job, left, copies, starter.spreads)
+        ended = _launch(run, starter, folder, launch, _collect(events, progress))
         done = {event["case"] for event in events if event["event"] == "done"}
         left = [case for case in left if case not in done]
         if not left:
             return
-        reason = diagnose(folder, ended.status, ended.timed_out, run.plan.sampling.timeout)
+        foreign = starter.explain(folder)
+        if retries and not foreign and not any(folder.glob("rank*")):
+            retries -= 1
+            continue
+        reason = foreign or diagnose(folder, ended.status, ended.timed_out, run.plan.sampling.timeout)
         if cannot_write(folder, ended.status):
             raise StoreError(reason if "cannot be written" in reason else _disk_sentence(run, reason))
         started = [event["case"] for event in events if event["event"] == "start"]
-        guilty = [started[-1]] if started and started[-1] in left else left
+        guilty = [started[-1]] if started and started[-1] in left and not foreign else left
         for case in guilty:
-            progress(_fail(run, case, job.launch, f"{reason} [logs: {folder.relative_to(run.path)}]"))
+            progress(fail(run, case, job.launch, f"{reason} [{_where(starter.place, folder)}]"))
         left = [case for case in left if case not in guilty]
+
+
+def _where(place: str, folder: Path) -> str:
+    return f"{place}{'; ' if place else ''}logs: ranks/{folder.name}"
 
 
 def _disk_sentence(run: RunDirectory, reason: str) -> str:
@@ -125,10 +214,10 @@ def record_unwatched_failures(run: RunDirectory) -> None:
         folder = run.path / "ranks" / Path(name).name
         reason = seen_in_notes(folder, run.plan.sampling.timeout)
         if reason and 0 <= case < len(run.plan.cases) and not cannot_write(folder, None):
-            _fail(run, case, launch, f"{reason} [logs: ranks/{folder.name}]")
+            fail(run, case, launch, f"{reason} [{_where('', folder)}]")
 
 
-def _fail(run: RunDirectory, case: int, launch: int, reason: str) -> Result:
+def fail(run: RunDirectory, case: int, launch: int, reason: str) -> Result:
     """Record that a case failed in a launch."""
     result = Result(run.plan.cases[case], launch, "failed", reason, started_utc=utc_now())
     journal = Journal(run.journal_path)
@@ -139,32 +228,27 @@ def _fail(run: RunDirectory, case: int, launch: int, reason: str) -> Result:
     return result
 
 
-def _write_launch(run: RunDirectory, folder: Path, job: Job, cases: list[int], copies: int | None) -> Launch:
+def _write_launch(
+    run: RunDirectory, folder: Path, job: Job, cases: list[int], copies: int | None, spreads: bool
+) -> Launch:
     """What the ranks are told, as job.json. Raises StoreError."""
-    launch = Launch.of_job(run, folder, job, cases, recorded_variables(), copies)
+    launch = Launch.of_job(run, folder, job, cases, recorded_variables(), copies, spreads)
     atomic_write(folder / "job.json", launch.to_json().encode())
     return launch
 
 
 def _launch(
-    run: RunDirectory, launcher: Launcher, folder: Path, launch: Launch, collect: Callable[[Event], None]
+    run: RunDirectory, starter: Starter, folder: Path, launch: Launch, collect: Callable[[Event], None]
 ) -> Ended:
-    """One mpirun from start to end; `collect` sees every event of the journal as it appears."""
-    arguments = [
-        *launch_arguments(launcher, launch.ranks, launch.threads, usable_cores(), os.geteuid() == 0, hosts_here()),
-        sys.executable,
-        "-m",
-        "clustermark.runners.worker",
-        str(folder / "job.json"),
-    ]
+    """One start of the ranks to its end; `collect` sees every event of the journal as it appears."""
     reader = JournalReader(run.journal_path, _size(run.journal_path))
     with (folder / "mpirun.stdout").open("wb") as out, (folder / "mpirun.stderr").open("wb") as err:
         process = subprocess.Popen(
-            arguments,
+            starter.arguments(launch),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
-            env=launch_environment(os.environ, launch.fabric, launch.threads),
+            env=starter.environment(launch),
             start_new_session=True,
             pass_fds=run.held,
             preexec_fn=lambda: die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - this process has one thread

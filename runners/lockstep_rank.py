@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import inspect
 import json
 import math
 import os
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from clustermark.core.context import Context
+from clustermark.core.errors import LaunchError
 from clustermark.core.journal import Journal
 from clustermark.core.measurement import Measurement
 from clustermark.core.precision import PRECISIONS
@@ -70,6 +72,11 @@ class Prepared:
     steps: int = 1
 
 
+def _opened(row: Any, device: Any) -> Any:
+    """A transport: there are versions that open it with its device, and versions that open it without."""
+    return row.open(device) if inspect.signature(row.open).parameters else row.open()
+
+
 class Rank:
     """Answers the requests of runners/lockstep.py; each is collective over the ranks of this version."""
 
@@ -108,8 +115,10 @@ class Rank:
         if self.journal is not None:
             where = {"launch": self.launch.launch, "folder": Path(self.launch.folder).name}
             self.journal.append({"event": "start", "case": number, **where, "utc": utc_now()})
-        transport = TRANSPORTS[case.transport].open()
+        if case.device != "cpu":
+            raise LaunchError(f"lockstep times device 'cpu' only, not '{case.device}'; give --method interleaved")
         device = DEVICES[case.device].open(local_rank(os.environ))
+        transport = _opened(TRANSPORTS[case.transport], device)
         seeds = np.random.SeedSequence((case.seed, int(case.id, 16)), spawn_key=(transport.rank,))
         context = Context(device, transport, PRECISIONS[case.precision], np.random.default_rng(seeds))
         started = utc_now()

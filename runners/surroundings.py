@@ -25,6 +25,9 @@ from clustermark.core.environment import (
 )
 from clustermark.runners.hosts import hosts_here
 
+VIRTUAL_CLUSTER = "clustermark-virtual"  # as slurm/virtual/slurm.conf.in names it
+VIRTUAL_LABEL = "virtual nodes, not performance"
+
 
 def loaded_library(name: str) -> str:
     """Path of a shared library that this process has mapped, "" if none matches."""
@@ -65,8 +68,9 @@ def gather_environment(
         "threads": threads,
         **({"gpu": gpu["place"]} if gpu else {}),
     }
+    boot = read_text("/proc/sys/kernel/random/boot_id")
     facts = {"cpu": cpu_facts(), "system": system_facts()}
-    rows = transport.gather((mine, facts, network_interfaces(), gpu))
+    rows = transport.gather((mine, facts, network_interfaces(), gpu, boot))
     if rows is None:
         return None
     kinds: list[dict[str, Any]] = []
@@ -84,15 +88,15 @@ def gather_environment(
         "variables": dict(variables),
     }
     gpus: list[Any] = []
-    for *_, found in rows:
+    for _, _, _, found, _ in rows:
         if found and found["facts"] not in gpus:
             gpus.append(found["facts"])
     if gpus:
         all_facts["gpus"] = gpus
     state = {"at_start": noise.snapshot()}
     if gpus:
-        state["gpus_at_start"] = {f"rank {row['rank']}": found["state"] for row, *_, found in rows if found}
-    by_node = {row["node"]: interfaces for row, _, interfaces, _ in rows}
+        state["gpus_at_start"] = {f"rank {row['rank']}": found["state"] for row, _, _, found, _ in rows if found}
+    by_node = {row["node"]: interfaces for row, _, interfaces, *_ in rows}
     provenance = {
         "clustermark": __version__,
         "git": git_state(Path(__file__).resolve().parent),
@@ -100,7 +104,9 @@ def gather_environment(
         "libmpi": loaded_library("libmpi"),
         "nodes": sorted(by_node),
         "nics": [{"node": node, **interface} for node in sorted(by_node) for interface in by_node[node]],
+        "machines": len({boot for *_, boot in rows if boot}),
         "scheduler_job": os.environ.get("SLURM_JOB_ID", ""),
+        "scheduler_cluster": os.environ.get("SLURM_CLUSTER_NAME", ""),
     }
     if hosts and emulated:
         state["emulated_network"] = dict(hosts.measured)
@@ -136,10 +142,19 @@ class NoiseWatch:
 
 
 def labels_of_launch(environment: Environment, threads: int) -> tuple[str, ...]:
-    """What a reader of every figure of a launch must see: more threads than cores, a network that is emulated."""
+    """What a reader of every figure of a launch must see: more threads than cores, nodes or a network that are none."""
     cores = int(environment.facts["cpu"]["cores"])
     network = environment.facts.get("emulated_network")
     nodes = ["one machine" if network else row["node"] for row in environment.ranks]
     fullest = max(nodes.count(node) for node in set(nodes)) * threads
     crowded = [f"oversubscribed: {fullest} threads on {cores} cores"] if fullest > cores else []
-    return (*crowded, *([f"emulated network: {network['title']}"] if network else []))
+    if network:
+        return (*crowded, f"emulated network: {network['title']}")
+    return (*crowded, *_virtual_nodes(environment))
+
+
+def _virtual_nodes(environment: Environment) -> tuple[str, ...]:
+    """The label of figures from nodes that share a machine: several names on one kernel, or our virtual cluster."""
+    told = environment.provenance
+    shared = 0 < told.get("machines", 0) < len(told.get("nodes", ()))
+    return (VIRTUAL_LABEL,) if shared or told.get("scheduler_cluster") == VIRTUAL_CLUSTER else ()

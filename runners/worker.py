@@ -21,11 +21,11 @@ from typing import Any
 
 from clustermark.core.case import Case
 from clustermark.core.context import Transport
-from clustermark.core.errors import EXIT_CANNOT_WRITE, ClustermarkError, StoreError
+from clustermark.core.errors import EXIT_CANNOT_WRITE, ClustermarkError, LaunchError, StoreError
 from clustermark.core.journal import Journal
 from clustermark.core.plan import Job
 from clustermark.core.result import UNPROVEN, FabricProof, Result
-from clustermark.core.rundir import RunDirectory, utc_now
+from clustermark.core.rundir import JOURNAL, RunDirectory, utc_now
 from clustermark.core.workload import Workload
 from clustermark.runners.children import die_with_parent
 from clustermark.runners.gpus import Devices
@@ -48,6 +48,8 @@ class Launch:
     cases : numbers of the cases that are left, in order
     variables : recorded before the launch added its own
     kernel_copies : process_vm_readv calls seen in a launch of this fabric, None if not counted
+    journal : in the folder of the run, that rank 0 writes
+    nodes : that the ranks must be found on, 0 for any number
     """
 
     run: str
@@ -59,6 +61,8 @@ class Launch:
     cases: tuple[int, ...]
     variables: Mapping[str, str]
     kernel_copies: int | None = None
+    journal: str = JOURNAL
+    nodes: int = 0
 
     @staticmethod
     def of_job(
@@ -68,8 +72,9 @@ class Launch:
         cases: Sequence[int],
         variables: Mapping[str, str],
         kernel_copies: int | None = None,
+        spreads: bool = False,
     ) -> Launch:
-        """A launch of a job's shape for those of its cases that are left."""
+        """A launch of a job's shape for the cases that are left; `spreads`: on as many nodes as it asks for."""
         return Launch(
             run=str(run.path),
             folder=str(folder),
@@ -80,6 +85,8 @@ class Launch:
             cases=tuple(cases),
             variables=variables,
             kernel_copies=kernel_copies,
+            journal=run.journal,
+            nodes=-(-job.ranks // job.ranks_per_node) if spreads else 0,
         )
 
     def to_json(self) -> str:
@@ -136,7 +143,11 @@ def run_launch(
     """
     if devices is None:
         devices = Devices.bind(run.plan.cases[number].device for number in launch.cases)
-    mpi = start_mpi(launch.fabric, launch.ranks)
+    try:
+        mpi = start_mpi(launch.fabric, launch.ranks)
+    except LaunchError as error:
+        _note(launch, rank_hint(os.environ), error)
+        raise
     rank = mpi.COMM_WORLD.rank
     with (Path(launch.folder) / f"rank{rank}.trace").open("a") as log:
         alive = SignOfLife(Path(launch.folder), rank, run.plan.sampling.timeout, log)
@@ -171,6 +182,7 @@ def _run_cases(
     os.environ.update(variables(Path(launch.folder), os.environ))  # NCCL reads them when a case asks for it first
     journal = Journal(run.journal_path) if world.rank == 0 else None
     environment = gather_environment(world, library_facts(mpi), launch.variables, launch.threads, devices.facts())
+    _check_nodes(launch, world.broadcast(None if environment is None else sorted(environment.provenance["nodes"])))
     floor = world.maximum(harness_floor())
     proof = UNPROVEN
     if launch.fabric in FABRICS:
@@ -198,6 +210,14 @@ def _run_cases(
         on_result(result)
 
 
+def _check_nodes(launch: Launch, nodes: list[str]) -> None:
+    if launch.nodes and len(nodes) != launch.nodes:
+        raise LaunchError(
+            f"the ranks run on {len(nodes)} node(s) ({', '.join(nodes[:4])}) where {launch.nodes} were asked: the "
+            f"launcher did not spread them; check the launcher and MPI type of the site"
+        )
+
+
 def _carried(case: Case, world: Transport, folder: Path, proof: FabricProof) -> FabricProof:
     """The proof of the fabric for a case: MPI's, but where NCCL carries the bytes its own lines; collective."""
     from clustermark.transports.nccl_evidence import CARRIED_BY_NCCL, lines_of_process, nccl_proof
@@ -211,14 +231,18 @@ def _carried(case: Case, world: Transport, folder: Path, proof: FabricProof) -> 
 def _abort(launch: Launch, rank: int, error: BaseException, mpi: Any) -> None:
     """Write what happened where the launcher looks, then end every rank."""
     traceback.print_exception(error, file=sys.stderr)
+    _note(launch, str(rank), error)
+    sys.stderr.flush()
+    mpi.COMM_WORLD.Abort(EXIT_CANNOT_WRITE if isinstance(error, StoreError) else 1)
+
+
+def _note(launch: Launch, rank: str, error: BaseException) -> None:
     frame = traceback.extract_tb(error.__traceback__)
     where = f"{Path(frame[-1].filename).name}:{frame[-1].lineno}" if frame else ""
     own = isinstance(error, ClustermarkError)
     note = {"rank": rank, "type": type(error).__name__, "message": str(error), "where": where, "own": own}
     with contextlib.suppress(OSError):  # the disk may be what failed; the exit status still tells
         (Path(launch.folder) / f"rank{rank}.error.json").write_text(json.dumps(note))
-    sys.stderr.flush()
-    mpi.COMM_WORLD.Abort(EXIT_CANNOT_WRITE if isinstance(error, StoreError) else 1)
 
 
 def main(arguments: list[str]) -> int:
@@ -229,7 +253,7 @@ def main(arguments: list[str]) -> int:
     from clustermark.runners.catalog import workloads
 
     launch = Launch.from_json(path.read_text())
-    run_launch(launch, RunDirectory.open(Path(launch.run)), workloads())
+    run_launch(launch, RunDirectory.open(Path(launch.run), launch.journal), workloads())
     return 0
 
 

@@ -52,6 +52,24 @@ _ROWS = (
         kernel_copies=False,
     ),
     FabricRow(
+        "ompi-default",
+        "default",
+        "openmpi",
+        "Open MPI, whatever it chooses, over any number of nodes; never verified",
+        {},
+        wire="any",
+        kernel_copies=None,
+    ),
+    FabricRow(
+        "mpich-default",
+        "default",
+        "mpich",
+        "MPICH, whatever it chooses, over any number of nodes; never verified",
+        {},
+        wire="any",
+        kernel_copies=None,
+    ),
+    FabricRow(
         "mpich-shm-cma",
         "shm",
         "mpich",
@@ -160,7 +178,7 @@ def refuse_fabrics(mpi: str, why_no_mpi: str, nodes: int = 1) -> dict[str, str]:
             return f"belongs to {names[row.mpi]}, and the launcher here is {names.get(mpi, mpi)}'s"
         if row.wire == "network" and nodes == 1:
             return "joins nodes, and there is one here; see `clustermark emulate`"
-        if row.wire != "network" and nodes > 1:
+        if row.wire in ("none", "loopback") and nodes > 1:
             return f"joins ranks of one node, and there are {nodes} here; use fabric 'network'"
         return ""
 
@@ -170,11 +188,15 @@ def refuse_fabrics(mpi: str, why_no_mpi: str, nodes: int = 1) -> dict[str, str]:
 def apply_fabric(name: str, environment: dict[str, str]) -> None:
     """Set the row's variables and drop those of every other row, so that nothing inherited wins.
 
+    A row that claims nothing changes nothing: the site's own choice stands.
+
     Parameters
     ----------
     name : a row of FABRICS, or "self" for one rank, which only clears
     environment : os.environ, or the one of a launch to be
     """
+    if name in FABRICS and FABRICS[name].wire == "any":
+        return
     for row in _ROWS:
         for key in row.environment:
             environment.pop(key, None)

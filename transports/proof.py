@@ -176,6 +176,8 @@ def judge(row: FabricRow, rounds: list[Ratios], kernel_copies: int | None = None
         "network": "network",
         "unclear": f"unclear: lo carried {last['lo']:.2f}, other interfaces {last['network']:.2f} of the bytes",
     }[wire]
+    if row.wire == "any" and wire == "none":
+        observed = "no IP interface: shared memory, or a network without one"
     if kernel_copies is not None:
         detail["process_vm_readv"] = kernel_copies
         if wire == "none":

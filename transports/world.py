@@ -33,6 +33,7 @@ def inside_launch(variables: Mapping[str, str]) -> World | None:
     for mpi, rank, size, local in (
         ("openmpi", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"),
         ("mpich", "PMI_RANK", "PMI_SIZE", "MPI_LOCALNRANKS"),
+        ("openmpi", "PMIX_RANK", "SLURM_STEP_NUM_TASKS", "PMIX_LOCAL_SIZE"),  # srun --mpi=pmix
     ):
         try:
             return World(mpi, int(variables[rank]), int(variables[size]), int(variables.get(local, "0")))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MODES = (
     *("none", "slow", "wrong", "raise", "raise-in-prepare", "memory"),
-    *("hang", "hang-all", "kill", "exit", "os-exit", "crash"),
+    *("hang", "hang-all", "kill", "exit", "os-exit", "crash", "eat"),
 )
 
 
@@ -33,6 +33,10 @@ def _go_wrong(mode: str) -> None:
         os._exit(0)
     if mode == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
+    if mode == "eat":
+        eaten = [bytearray(b"x" * (1 << 26)) for _ in range(16)]  # 1 GiB that is really touched
+        time.sleep(30)
+        eaten.clear()
     if mode == "memory":
         raise MemoryError("planted: 1 EiB")
 

@@ -1,0 +1,64 @@
+"""A virtual cluster per test file, and `submit`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import Run
+from virtual import Cluster, Submit, Submitted, cluster_command, the_run
+
+NODES = 6
+
+
+def _unable() -> str:
+    if os.geteuid() != 0:
+        return "virtual Slurm nodes need root"
+    missing = [tool for tool in ("slurmctld", "slurmd", "munged", "sbatch") if not _found(tool)]
+    return f"no Slurm here ({', '.join(missing)}): slurm/virtual/up --install" if missing else ""
+
+
+def _found(tool: str) -> bool:
+    return shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """Six nodes, of which nothing is left afterwards."""
+    reason = _unable()
+    if reason:
+        assert not os.environ.get("CLUSTERMARK_REQUIRE_SLURM"), reason
+        pytest.skip(reason)
+    folder = Path(tempfile.mkdtemp(prefix="cmslurm-"))
+    folder.chmod(0o755)
+    root = folder / "c"
+    try:
+        done = cluster_command("up", "--root", str(root), "--nodes", str(NODES))
+        assert done.returncode == 0, done.stderr
+        yield Cluster(root)
+    finally:
+        done = cluster_command("down", "--root", str(root))
+        shutil.rmtree(folder, ignore_errors=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def submit(clustermark: Run, tmp_path: Path) -> Submit:
+    """`clustermark submit` into a fresh folder; returns the run. Keywords: python, env, code (expected exit code)."""
+
+    def call(*words: object, python: str = sys.executable, code: int = 0, **options: Any) -> Submitted:
+        out = tmp_path / f"out{len(list(tmp_path.glob('out*')))}"
+        done: subprocess.CompletedProcess[str] = clustermark(
+            "submit", *words, "--out", out, "--no-report", python=python, **options
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return Submitted(the_run(out), done.stdout + done.stderr)
+
+    return call
