@@ -85,7 +85,7 @@ def _planned(options: argparse.Namespace) -> tuple[Site, str, Plan]:
     if site.launcher == "mpiexec" and not site.mpiexec:
         site = replace(site, mpiexec=launcher.path or find_launcher(options.mpirun).path)
     nodes = _node_counts(options)
-    here = machine(launcher)
+    here = machine(launcher, nodes=None)
     gpus = {name: "" for name in GPU_DEVICES if name in here.devices and site.gpus_per_node}
     plan = plan_for_site(
         suite_from(options),

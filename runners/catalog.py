@@ -41,14 +41,16 @@ def workloads() -> dict[str, Workload]:
     return table
 
 
-def machine(launcher: Launcher | None, why_no_launcher: str = "", nodes: int = 0) -> Machine:
+def machine(launcher: Launcher | None, why_no_launcher: str = "", nodes: int | None = 0) -> Machine:
     """What can be planned here, given the launcher that will start the ranks.
 
-    `nodes` is how many nodes they lie on where that is known; else those that CLUSTERMARK_HOSTS names, or this one.
+    `nodes` is how many nodes they lie on: 0 for those that CLUSTERMARK_HOSTS names, or this one; None where each case
+    has its own, so that whoever plans them refuses what does not reach.
     """
     mpi = launcher.mpi if launcher else ""
     hosts = hosts_here()
-    nodes = nodes or (len(hosts.names) if hosts else 1)
+    if nodes == 0:
+        nodes = len(hosts.names) if hosts else 1
     return Machine(
         devices={name: row.missing() for name, row in DEVICES.items()},
         fabrics=refuse_fabrics(mpi, why_no_launcher, nodes),

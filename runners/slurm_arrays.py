@@ -124,6 +124,8 @@ def refuse(case: Case, site: Site) -> str:
         return f"fabric '{case.fabric}' is shared memory: it does not reach over {case.nodes} nodes"
     if row is not None and case.nodes > 1 and row.wire == "loopback" and not site.virtual:
         return f"fabric '{case.fabric}' is bound to the loopback interface: it does not reach over {case.nodes} nodes"
+    if row is not None and case.nodes == 1 and row.wire == "network":
+        return f"fabric '{case.fabric}' joins nodes, and this case has one; use shm, or more nodes"
     cpus = case.ranks_per_node * case.threads
     if site.cpus_per_node and cpus > site.cpus_per_node:
         return f"needs {cpus} CPUs on a node, the nodes of site '{site.name}' have {site.cpus_per_node}"

@@ -149,7 +149,7 @@ _ROWS = (
 FABRICS: dict[str, FabricRow] = {row.name: row for row in _ROWS}
 
 
-def fabric_aliases(mpi: str, nodes: int = 1) -> dict[str, str]:
+def fabric_aliases(mpi: str, nodes: int | None = 1) -> dict[str, str]:
     """What suites write → the row of the MPI at hand: {"shm": "ompi-sm-cma", "tcp": "ompi-tcp", …}.
 
     An unknown MPI gets Open MPI's rows, which are then refused for the missing launcher. Over several nodes "tcp" is
@@ -157,17 +157,17 @@ def fabric_aliases(mpi: str, nodes: int = 1) -> dict[str, str]:
     """
     rows = [row for row in _ROWS if row.mpi == mpi] or [row for row in _ROWS if row.mpi == "openmpi"]
     aliases = {row.alias: row.name for row in rows}
-    return aliases | {"tcp": aliases["network"]} if nodes > 1 else aliases
+    return aliases | {"tcp": aliases["network"]} if nodes is not None and nodes > 1 else aliases
 
 
-def refuse_fabrics(mpi: str, why_no_mpi: str, nodes: int = 1) -> dict[str, str]:
+def refuse_fabrics(mpi: str, why_no_mpi: str, nodes: int | None = 1) -> dict[str, str]:
     """Fabric name → "" if this MPI offers it over these nodes, else the end of a sentence.
 
     Parameters
     ----------
     mpi : "openmpi", "mpich", or "" where there is no launcher
     why_no_mpi : the reason to give then
-    nodes : that the launcher spreads ranks over
+    nodes : that the launcher spreads ranks over; None if not known: nothing is refused for it
     """
     names = {"openmpi": "Open MPI", "mpich": "MPICH"}
 
@@ -178,7 +178,7 @@ def refuse_fabrics(mpi: str, why_no_mpi: str, nodes: int = 1) -> dict[str, str]:
             return f"belongs to {names[row.mpi]}, and the launcher here is {names.get(mpi, mpi)}'s"
         if row.wire == "network" and nodes == 1:
             return "joins nodes, and there is one here; see `clustermark emulate`"
-        if row.wire in ("none", "loopback") and nodes > 1:
+        if row.wire in ("none", "loopback") and nodes is not None and nodes > 1:
             return f"joins ranks of one node, and there are {nodes} here; use fabric 'network'"
         return ""
 
