@@ -17,7 +17,7 @@ import sys
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import clustermark
@@ -221,6 +221,21 @@ def _git(folder: Path, *words: str) -> str:
     return done.stdout if done.returncode == 0 else ""
 
 
+def _extract(archive: tarfile.TarFile, folder: Path) -> None:
+    """Extract what git packed; Python before 3.11.4 knows no filters, and gets the names looked at here.
+
+    Raises tarfile.TarError for a name that leads out of the folder.
+    """
+    if hasattr(tarfile, "tar_filter"):
+        archive.extractall(folder, filter="tar")
+        return
+    for member in archive.getmembers():
+        path = PurePosixPath(member.name)
+        if path.is_absolute() or ".." in path.parts:
+            raise tarfile.TarError(f"{plain(member.name)} leads out of the folder")
+    archive.extractall(folder)
+
+
 def export(top: Path, commit: str, folder: Path) -> None:
     """The files of a commit as a folder, whole or absent. Raises UsageError."""
     partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
@@ -233,7 +248,7 @@ def export(top: Path, commit: str, folder: Path) -> None:
         )
         partial.mkdir(parents=True)
         with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-            archive.extractall(partial, filter="tar")
+            _extract(archive, partial)
         partial.rename(folder)
     except (OSError, subprocess.SubprocessError, tarfile.TarError) as error:
         shutil.rmtree(partial, ignore_errors=True)

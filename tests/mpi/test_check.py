@@ -114,7 +114,7 @@ def test_a_slowdown_in_the_source_is_found_against_its_commit_and_a_check_goes_o
     """A matrix product that is done twice more, interleaved, baseline exported from git; killed once on the way."""
     gemm = checkout / "benchmarks" / "gemm.py"
     text = gemm.read_text()
-    once = "partial(np.matmul, a, b, out=c)"
+    once = "partial(np.matmul, *on_device, out=c)"
     assert text.count(once) == 1
     gemm.write_text(text.replace(once, f"lambda: [{once}() for _ in range(3)]"))
     (tmp_path / "gemm.toml").write_text(

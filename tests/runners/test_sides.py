@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from clustermark.core.errors import UsageError
+from clustermark.runners import sides
 from clustermark.runners.sides import Side, parse_settings, resolve
 
 
@@ -120,8 +123,8 @@ def test_a_file_that_is_no_wheel_is_refused_and_leaves_nothing(tmp_path: Path) -
 
 
 def test_settings_are_variables_in_capitals_and_axes_by_name() -> None:
-    assert parse_settings(["UCX_TLS=tcp", "fabric=tcp", "threads=2"], "--x") == (
-        {"UCX_TLS": "tcp"},
+    assert parse_settings(["UCX_RNDV_THRESH=64", "fabric=tcp", "threads=2"], "--x") == (
+        {"UCX_RNDV_THRESH": "64"},
         {"fabric": "tcp", "threads": 2},
     )
 
@@ -146,3 +149,19 @@ def test_a_side_survives_json_and_its_variables_reach_its_processes(tmp_path: Pa
     side = resolve("candidate", None, tmp_path, tmp_path, parse_settings(["A_B=1", "fabric=tcp"], "--x"))
     assert Side.from_dict(side.to_dict()) == side
     assert side.environment({"A_B": "0", "C": "2"})["A_B"] == "1"
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../outside", "a/../../b"])
+def test_an_archive_that_leads_out_of_its_folder_is_refused_without_filters(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Python before 3.11.4 has none."""
+    monkeypatch.delattr(tarfile, "tar_filter", raising=False)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("a/good"))
+        archive.addfile(tarfile.TarInfo(name))
+    packed.seek(0)
+    with tarfile.open(fileobj=packed) as archive, pytest.raises(tarfile.TarError, match="leads out of the folder"):
+        sides._extract(archive, tmp_path)
+    assert not list(tmp_path.iterdir())

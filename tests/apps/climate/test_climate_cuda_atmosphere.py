@@ -371,6 +371,24 @@ ATMOSPHERE = (
 )
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_cells_of_a_rectangle_are_copied_and_evolved_ones_scaled_and_no_others(dtype: type) -> None:
+    shape = (ROWS + 2 * HALO, COLUMNS + 2 * HALO)
+    values = np.random.default_rng(3).uniform(1, 2, shape).astype(dtype)
+    inside = np.zeros(shape, np.bool_)
+    inside[2:7, 3:34] = True
+    target = to_device(np.zeros(values.size, dtype))
+    damping_cuda.copy_cells(to_device(values.reshape(-1)), shape[1], 2, 7, 3, 34, target)
+    assert (target.copy_to_host().reshape(shape) == np.where(inside, values, 0)).all()
+
+    scaled, everything = to_device(values), values * dtype(0.75)
+    sums_cuda.scale_cells(scaled, ROWS, COLUMNS, 0.75)
+    expected = values.copy()
+    sums.scale_cells(expected, ROWS, COLUMNS, 0.75)
+    assert (scaled.copy_to_host() == expected).all()
+    assert (everything != expected).any()  # the halo is not scaled: a kernel that took it too would be noticed
+
+
 def test_every_kernel_was_run_and_most_of_its_machine_code(request: pytest.FixtureRequest) -> None:
     whole_file_or_skip(request)
     assert not_run(ATMOSPHERE) == []
