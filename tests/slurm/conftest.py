@@ -25,6 +25,14 @@ def _unable() -> str:
     return f"no Slurm here ({', '.join(missing)}): slurm/virtual/up --install" if missing else ""
 
 
+def _no_namespaces() -> str:
+    """ "" if nodes can have names and mounts of their own here, else why not, which is no missing package."""
+    tried = ["unshare", "--uts", "--mount", "--propagation", "private", "true"]
+    done = subprocess.run(tried, check=False, capture_output=True, text=True, timeout=20)
+    said = done.stderr.strip() or done.returncode
+    return f"virtual nodes need namespaces, and there are none to be had here ({said})" if done.returncode else ""
+
+
 def _found(tool: str) -> bool:
     return shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
 
@@ -36,6 +44,8 @@ def cluster() -> Iterator[Cluster]:
     if reason:
         assert not os.environ.get("CLUSTERMARK_REQUIRE_SLURM"), reason
         pytest.skip(reason)
+    if _no_namespaces():
+        pytest.skip(_no_namespaces())
     folder = Path(tempfile.mkdtemp(prefix="cmslurm-"))
     folder.chmod(0o755)
     root = folder / "c"
