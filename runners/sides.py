@@ -7,28 +7,26 @@ runs with this Python and its libraries where they suffice, which takes seconds.
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import re
 import secrets
 import shutil
 import subprocess
 import sys
-import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import clustermark
 from clustermark.core.environment import git_state
 from clustermark.core.errors import ClustermarkError, UsageError, plain
+from clustermark.runners.git_export import export, git
 from clustermark.runners.launcher import THREAD_VARIABLES
 from clustermark.transports.fabrics import FABRICS
 
 SETTABLE_AXES = ("fabric", "transport", "device", "threads")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
-GIT_SECONDS = 120.0
 LONGEST = 1000
 
 
@@ -186,7 +184,7 @@ def _folder(name: str, folder: Path, what: str, kind: str, own: dict[str, Any], 
 
 def _ref(name: str, ref: str, source: Path, cache: Path, own: dict[str, Any], given: str) -> Side:
     """`ref` is "" for what cannot be one; `given` is what the user wrote."""
-    top = _git(source, "rev-parse", "--show-toplevel").strip()
+    top = git(source, "rev-parse", "--show-toplevel").strip()
     if not top:
         raise UsageError(
             f"--{name} {plain(given)}: is no wheel, environment or folder, and {plain(str(source), 200)} is no git "
@@ -195,7 +193,7 @@ def _ref(name: str, ref: str, source: Path, cache: Path, own: dict[str, Any], gi
     commit = (
         ""
         if not ref or ref.startswith("-")
-        else _git(Path(top), "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").strip()
+        else git(Path(top), "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").strip()
     )
     if not commit:
         raise UsageError(
@@ -206,56 +204,6 @@ def _ref(name: str, ref: str, source: Path, cache: Path, own: dict[str, Any], gi
     if not folder.is_dir():
         export(Path(top), commit, folder)
     return _folder(name, folder, f"git {commit[:9]} ({plain(ref)})", "git", own, commit)
-
-
-def _git(folder: Path, *words: str) -> str:
-    """Output of git, "" where it fails. Raises UsageError where there is no git."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *words], check=False, capture_output=True, text=True, timeout=GIT_SECONDS
-        )
-    except FileNotFoundError:
-        raise UsageError("git: is not installed; install it, or give a wheel or an environment") from None
-    except (OSError, subprocess.SubprocessError) as error:
-        raise UsageError(f"git {words[0]}: does not run ({error}); mend that first") from error
-    return done.stdout if done.returncode == 0 else ""
-
-
-def _extract(archive: tarfile.TarFile, folder: Path) -> None:
-    """Extract what git packed; Python before 3.11.4 knows no filters, and gets the names looked at here.
-
-    Raises tarfile.TarError for a name that leads out of the folder.
-    """
-    if hasattr(tarfile, "tar_filter"):
-        archive.extractall(folder, filter="tar")
-        return
-    for member in archive.getmembers():
-        path = PurePosixPath(member.name)
-        if path.is_absolute() or ".." in path.parts:
-            raise tarfile.TarError(f"{plain(member.name)} leads out of the folder")
-    archive.extractall(folder)
-
-
-def export(top: Path, commit: str, folder: Path) -> None:
-    """The files of a commit as a folder, whole or absent. Raises UsageError."""
-    partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(top), "archive", "--format=tar", commit],
-            check=True,
-            capture_output=True,
-            timeout=GIT_SECONDS,
-        )
-        partial.mkdir(parents=True)
-        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-            _extract(archive, partial)
-        partial.rename(folder)
-    except (OSError, subprocess.SubprocessError, tarfile.TarError) as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        if not folder.is_dir():  # another check may have made it meanwhile
-            raise UsageError(
-                f"{folder}: commit {commit[:9]} cannot be exported ({error}); free space, or mend the clone"
-            ) from error
 
 
 def _wheel(name: str, wheel: Path, cache: Path, own: dict[str, Any]) -> Side:

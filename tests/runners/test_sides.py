@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from clustermark.core.errors import UsageError
-from clustermark.runners import sides
+from clustermark.runners.git_export import extract
 from clustermark.runners.sides import Side, parse_settings, resolve
 
 
@@ -163,5 +163,5 @@ def test_an_archive_that_leads_out_of_its_folder_is_refused_without_filters(
         archive.addfile(tarfile.TarInfo(name))
     packed.seek(0)
     with tarfile.open(fileobj=packed) as archive, pytest.raises(tarfile.TarError, match="leads out of the folder"):
-        sides._extract(archive, tmp_path)
+        extract(archive, tmp_path)
     assert not list(tmp_path.iterdir())
