@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clustermark.benchmarks.elements import any_size, check_moved, moved_payload, refuse_moved, scribbled
-from clustermark.core.workload import Amount, Param, Trial, Workload
+from clustermark.benchmarks.elements import any_size, check_moved, moved_payload, part_work, refuse_moved, scribbled
+from clustermark.core.workload import Param, Trial, Workload
 
 if TYPE_CHECKING:
     from clustermark.core.case import Case
     from clustermark.core.context import Context
-
-
-def work(size: int, ranks: int) -> dict[str, Amount]:
-    """Algorithm bandwidth counts S, bus bandwidth S·(n-1)/n (nccl-tests, doc/PERFORMANCE.md)."""
-    return {
-        "bus_bandwidth": Amount(size * (ranks - 1) / ranks, "B"),
-        "algorithm_bandwidth": Amount(float(size), "B"),
-    }
 
 
 def prepare(case: Case, context: Context) -> Trial:
@@ -45,7 +37,7 @@ def prepare(case: Case, context: Context) -> Trial:
     return Trial(
         step,
         lambda: check_moved(context, step, [receive], [expected], place if in_place else None),
-        work(size, case.ranks),
+        part_work(size, case.ranks),
     )
 
 

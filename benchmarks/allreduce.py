@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from clustermark.benchmarks.elements import check_moved, compare, expected_sum, payload, refuse_sum
-from clustermark.core.workload import Amount, Check, Param, ParamValue, Trial, Workload
+from clustermark.benchmarks.elements import expected_sum, payload, refuse_sum, summing_trial
+from clustermark.core.workload import Amount, Param, ParamValue, Trial, Workload
 
 if TYPE_CHECKING:
     from clustermark.core.case import Case
@@ -21,11 +21,7 @@ def work(size: int, ranks: int) -> dict[str, Amount]:
 
 
 def prepare(case: Case, context: Context) -> Trial:
-    """Buffers filled and touched, buffer specs built.
-
-    In place, a step multiplies the buffer's sums, so `reset` restores the payload before each sample and the
-    check runs one more step; out of place the check first reads what the last timed step left.
-    """
+    """Buffers filled and touched, buffer specs built; see `summing_trial`."""
     import numpy as np
 
     transport, device = context.transport, context.device
@@ -38,19 +34,12 @@ def prepare(case: Case, context: Context) -> Trial:
     expected = expected_sum(count, transport.size, dtype)
     step = transport.prepare_allreduce(None if in_place else mine, receive)
 
-    def reset() -> None:
-        receive[...] = mine
-        device.synchronize()
+    amounts = work(count * item, case.ranks)
+    return summing_trial(context, step, mine, receive, expected, amounts, _all if in_place else None)
 
-    def check() -> Check:
-        if not in_place:
-            return check_moved(context, step, [receive], [expected])
-        reset()
-        step()
-        device.synchronize()
-        return compare(device.to_host(receive), expected, transport.sum)
 
-    return Trial(step, check, work(count * item, case.ranks), reset if in_place else None)
+def _all(buffer: Any) -> Any:
+    return buffer
 
 
 def at_least_8(value: ParamValue) -> str:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clustermark.benchmarks.elements import any_size, carrier, check_moved, moved_payload, refuse_moved, scribbled
-from clustermark.core.workload import Amount, Param, Trial, Workload
+from clustermark.benchmarks.elements import (
+    any_size,
+    carrier,
+    check_moved,
+    moved_payload,
+    part_work,
+    refuse_moved,
+    scribbled,
+)
+from clustermark.core.workload import Param, Trial, Workload
 
 if TYPE_CHECKING:
     from clustermark.core.case import Case
     from clustermark.core.context import Context
-
-
-def work(size: int, ranks: int) -> dict[str, Amount]:
-    """Algorithm bandwidth counts S, bus bandwidth S·(n-1)/n (nccl-tests, doc/PERFORMANCE.md)."""
-    return {
-        "bus_bandwidth": Amount(size * (ranks - 1) / ranks, "B"),
-        "algorithm_bandwidth": Amount(float(size), "B"),
-    }
 
 
 def prepare(case: Case, context: Context) -> Trial:
@@ -34,7 +34,7 @@ def prepare(case: Case, context: Context) -> Trial:
     receive = scribbled((own.stop - own.start) * item * transport.size, context).view(mine.dtype)
     step = transport.prepare_alltoall(mine, receive)
     expected = np.concatenate([moved_payload(size, rank)[own] for rank in range(transport.size)])
-    return Trial(step, lambda: check_moved(context, step, [receive], [expected]), work(size, case.ranks))
+    return Trial(step, lambda: check_moved(context, step, [receive], [expected]), part_work(size, case.ranks))
 
 
 ALLTOALL = Workload(

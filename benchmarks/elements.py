@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clustermark.core.workload import Check, ParamValue
+from clustermark.core.workload import Amount, Check, ParamValue, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -156,6 +156,50 @@ def check_moved(
     device.synchronize()
     again = compare_all([device.to_host(buffer) for buffer in received], expected, transport.sum)
     return again if first.passed else first
+
+
+def part_work(size: int, ranks: int) -> dict[str, Amount]:
+    """Algorithm bandwidth counts S, bus bandwidth S·(n-1)/n (nccl-tests, doc/PERFORMANCE.md)."""
+    return {
+        "bus_bandwidth": Amount(size * (ranks - 1) / ranks, "B"),
+        "algorithm_bandwidth": Amount(float(size), "B"),
+    }
+
+
+def summing_trial(
+    context: Context,
+    step: Callable[[], object],
+    mine: Array,
+    receive: Array,
+    expected: Array,
+    work: dict[str, Amount],
+    reduced_in_place: Callable[[Array], Array] | None,
+) -> Trial:
+    """A trial of steps that sum over ranks from `mine` into `receive`, or in place.
+
+    In place, a step sums up the sums before it: `reset` restores the payload before each sample, and the check runs
+    one more step. Out of place the check first reads what the last timed step left.
+
+    Parameters
+    ----------
+    expected : what this rank ends with, in host memory
+    reduced_in_place : the part of `receive` that a step in place leaves this rank's result in; None out of place
+    """
+    device, transport = context.device, context.transport
+    if reduced_in_place is None:
+        return Trial(step, lambda: check_moved(context, step, [receive], [expected]), work)
+
+    def reset() -> None:
+        receive[...] = mine
+        device.synchronize()
+
+    def check() -> Check:
+        reset()
+        step()
+        device.synchronize()
+        return compare(device.to_host(reduced_in_place(receive)), expected, transport.sum)
+
+    return Trial(step, check, work, reset)
 
 
 def compare_all(found: Sequence[Array], expected: Sequence[Array], total_over_ranks: Callable[[float], float]) -> Check:

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clustermark.benchmarks.allreduce import at_least_8
-from clustermark.benchmarks.elements import check_moved, compare, expected_sum, payload, refuse_sum
-from clustermark.core.workload import Amount, Check, Param, Trial, Workload
+from clustermark.benchmarks.elements import expected_sum, part_work, payload, refuse_sum, summing_trial
+from clustermark.core.workload import Param, Trial, Workload
 
 if TYPE_CHECKING:
     from clustermark.core.case import Case
     from clustermark.core.context import Context
 
 
-def work(size: int, ranks: int) -> dict[str, Amount]:
-    """Algorithm bandwidth counts S, bus bandwidth S·(n-1)/n (nccl-tests, doc/PERFORMANCE.md)."""
-    return {
-        "bus_bandwidth": Amount(size * (ranks - 1) / ranks, "B"),
-        "algorithm_bandwidth": Amount(float(size), "B"),
-    }
-
-
 def prepare(case: Case, context: Context) -> Trial:
-    """As allreduce: in place, `reset` restores the payload and the check runs one more step."""
+    """Buffers filled and touched, buffer specs built; see `summing_trial`."""
     import numpy as np
 
     from clustermark.transports.parts import part_of
@@ -39,19 +31,11 @@ def prepare(case: Case, context: Context) -> Trial:
     expected = expected_sum(count, transport.size, dtype)[part]
     step = transport.prepare_reduce_scatter(None if in_place else mine, receive)
 
-    def reset() -> None:
-        receive[...] = mine
-        device.synchronize()
+    def reduced(buffer: Any) -> Any:
+        return buffer[transport.reduced_in_place(count)]
 
-    def check() -> Check:
-        if not in_place:
-            return check_moved(context, step, [receive], [expected])
-        reset()
-        step()
-        device.synchronize()
-        return compare(device.to_host(receive[transport.reduced_in_place(count)]), expected, transport.sum)
-
-    return Trial(step, check, work(count * item, case.ranks), reset if in_place else None)
+    amounts = part_work(count * item, case.ranks)
+    return summing_trial(context, step, mine, receive, expected, amounts, reduced if in_place else None)
 
 
 REDUCE_SCATTER = Workload(

@@ -70,7 +70,7 @@ def test_messages_beyond_an_mpi_int_are_moved_in_words() -> None:
 @pytest.mark.parametrize(
     ("work", "bus"),
     [
-        *((allgather.work, 750), (reduce_scatter.work, 750), (alltoall.work, 750)),
+        *((allgather.part_work, 750), (reduce_scatter.part_work, 750), (alltoall.part_work, 750)),
         (lambda size, ranks: broadcast.work(size), 1000),
     ],
 )
