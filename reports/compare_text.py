@@ -6,6 +6,7 @@ from typing import Any
 
 from clustermark.core.units import format_quantity
 from clustermark.reports.compare import Comparison, Ratio
+from clustermark.reports.json_parts import NUMBER, TEXT, closed_object
 from clustermark.reports.markdown import escaped
 from clustermark.reports.text import counted, plain
 
@@ -93,40 +94,34 @@ def comparison_markdown(found: Comparison) -> str:
     return "\n\n".join([*parts, *(["\n".join(facts)] if facts else [])]) + "\n"
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-
-
 def _list(item: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": item}
 
 
-_TEXT = {"type": "string"}
-_NUMBER = {"type": ["number", "null"]}
 COMPARE_SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "clustermark compare",
-    **_object(
+    **closed_object(
         {
             "schema_version": {"const": 1},
             "verb": {"const": "compare"},
-            "columns": _list(_TEXT),
-            "typical_ratio": {"type": "object", "additionalProperties": _NUMBER},
+            "columns": _list(TEXT),
+            "typical_ratio": {"type": "object", "additionalProperties": NUMBER},
             "cases": _list(
-                _object(
+                closed_object(
                     {
-                        "label": _TEXT,
-                        "reference_seconds": _NUMBER,
-                        "reason": _TEXT,
+                        "label": TEXT,
+                        "reference_seconds": NUMBER,
+                        "reason": TEXT,
                         "ratios": _list(
-                            _object(
+                            closed_object(
                                 {
-                                    "column": _TEXT,
-                                    "value": {**_NUMBER, "description": "time ÷ time of the first column"},
-                                    "low": _NUMBER,
-                                    "high": _NUMBER,
+                                    "column": TEXT,
+                                    "value": {**NUMBER, "description": "time ÷ time of the first column"},
+                                    "low": NUMBER,
+                                    "high": NUMBER,
                                     "scope": {"enum": ["launches", "envelope", ""]},
-                                    "reason": _TEXT,
+                                    "reason": TEXT,
                                     "standing": {"enum": ["faster", "slower", "not told apart"]},
                                 }
                             )
@@ -134,8 +129,8 @@ COMPARE_SCHEMA: dict[str, Any] = {
                     }
                 )
             ),
-            "left_out": _list(_object({"label": _TEXT, "reason": _TEXT})),
-            "differences": _list(_object({"fact": _TEXT, "values": _list(_TEXT)})),
+            "left_out": _list(closed_object({"label": TEXT, "reason": TEXT})),
+            "differences": _list(closed_object({"fact": TEXT, "values": _list(TEXT)})),
         }
     ),
 }

@@ -1,11 +1,11 @@
 """The JSON document of one or many runs, and the schema that describes it."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clustermark.core.result import STATUSES
 from clustermark.core.runfile import Run
+from clustermark.reports.json_parts import COUNT, NUMBER, TEXT, TEXTS, closed_object, finite
 from clustermark.reports.rows import ReportRow, oldest_first, run_labels, with_ceilings
 from clustermark.reports.verdict import count, count_runs, sentence, warnings_of
 
@@ -19,7 +19,7 @@ def document(runs: Sequence[Run]) -> dict[str, Any]:
     """
     ordered = oldest_first(runs)
     counts = count_runs(runs)
-    return _finite(
+    return finite(
         {
             "schema_version": SCHEMA_VERSION,
             "summary": sentence(counts),
@@ -62,43 +62,19 @@ def _row(row: ReportRow) -> dict[str, Any]:
     return data
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return value
-
-
-def _object(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-        **more,
-    }
-
-
-_TEXT = {"type": "string"}
-_TEXTS = {"type": "array", "items": _TEXT}
-_COUNT = {"type": "integer", "minimum": 0}
-_NUMBER = {"type": ["number", "null"]}
 _FREE = {"type": "object"}
-_COUNTS = _object(dict.fromkeys((*STATUSES, "unfinished_launches"), _COUNT))
-_CASE = _object(
+_COUNTS = closed_object(dict.fromkeys((*STATUSES, "unfinished_launches"), COUNT))
+_CASE = closed_object(
     {
-        "workload": _TEXT,
+        "workload": TEXT,
         "version": {"type": "integer"},
         "params": {
             "type": "object",
             "additionalProperties": {"type": ["integer", "number", "string", "boolean", "null"]},
         },
-        "precision": _TEXT,
-        "device": _TEXT,
-        "transport": _TEXT,
+        "precision": TEXT,
+        "device": TEXT,
+        "transport": TEXT,
         "fabric": {"type": "string", "description": "the fabric asked for; self for one rank"},
         "ranks": {"type": "integer", "minimum": 1},
         "ranks_per_node": {"type": "integer", "minimum": 1},
@@ -106,68 +82,68 @@ _CASE = _object(
         "seed": {"type": "integer"},
     }
 )
-_TIME = _object(
+_TIME = closed_object(
     {
-        "value": {**_NUMBER, "description": "[s] median of the launch medians of one step"},
-        "low": _NUMBER,
-        "high": _NUMBER,
-        "level": {**_NUMBER, "description": "nominal coverage of the interval"},
+        "value": {**NUMBER, "description": "[s] median of the launch medians of one step"},
+        "low": NUMBER,
+        "high": NUMBER,
+        "level": {**NUMBER, "description": "nominal coverage of the interval"},
         "scope": {"enum": ["launches", "envelope", "samples"], "description": "what the interval covers"},
-        "launches": _COUNT,
-        "samples": _COUNT,
-        "minimum": _NUMBER,
-        "p95": _NUMBER,
-        "p99": _NUMBER,
+        "launches": COUNT,
+        "samples": COUNT,
+        "minimum": NUMBER,
+        "p95": NUMBER,
+        "p99": NUMBER,
     },
     description="null unless every launch is ok: a wrong answer has no speed",
 )
-_METRIC = _object(
+_METRIC = closed_object(
     {
-        "name": _TEXT,
-        "value": _NUMBER,
-        "low": _NUMBER,
-        "high": _NUMBER,
-        "unit": _TEXT,
+        "name": TEXT,
+        "value": NUMBER,
+        "low": NUMBER,
+        "high": NUMBER,
+        "unit": TEXT,
         "better": {"enum": ["higher", "lower"]},
     }
 )
-_CHECK = _object(
-    {"name": _TEXT, "error": _NUMBER, "bound": _NUMBER, "passed": {"type": "boolean"}, "detail": _TEXT},
+_CHECK = closed_object(
+    {"name": TEXT, "error": NUMBER, "bound": NUMBER, "passed": {"type": "boolean"}, "detail": TEXT},
 )
-_FABRIC = _object(
-    {"requested": _TEXT, "observed": _TEXT, "evidence": _TEXT, "proven": {"type": "boolean"}, "detail": _FREE}
+_FABRIC = closed_object(
+    {"requested": TEXT, "observed": TEXT, "evidence": TEXT, "proven": {"type": "boolean"}, "detail": _FREE}
 )
-_ROW = _object(
+_ROW = closed_object(
     {
         "case": _CASE,
-        "case_id": _TEXT,
-        "label": _TEXT,
+        "case_id": TEXT,
+        "label": TEXT,
         "status": {"enum": list(STATUSES)},
-        "reason": _TEXT,
-        "launches": _COUNT,
-        "launches_planned": _COUNT,
+        "reason": TEXT,
+        "launches": COUNT,
+        "launches_planned": COUNT,
         "time": {"anyOf": [_TIME, {"type": "null"}]},
         "metrics": {"type": "array", "items": _METRIC, "description": "headline first; empty unless ok"},
         "check": {"anyOf": [_CHECK, {"type": "null"}]},
         "fabric": _FABRIC,
         "fabric_proof": {"enum": ["verified", "not verified", "no wire"]},
-        "share_of_ceiling": {**_NUMBER, "description": "headline ÷ ceiling of the same run"},
-        "conditions": _TEXTS,
-        "fingerprints": _TEXTS,
-        "started_utc": _TEXT,
+        "share_of_ceiling": {**NUMBER, "description": "headline ÷ ceiling of the same run"},
+        "conditions": TEXTS,
+        "fingerprints": TEXTS,
+        "started_utc": TEXT,
         "ceiling": {"type": "string", "description": "workload.metric that bounds the headline, or empty"},
-        "counters": {"type": "object", "additionalProperties": _NUMBER},
+        "counters": {"type": "object", "additionalProperties": NUMBER},
     }
 )
-_ENVIRONMENT = _object({"fingerprint": _TEXT, "facts": _FREE, "provenance": _FREE})
-_RUN = _object(
+_ENVIRONMENT = closed_object({"fingerprint": TEXT, "facts": _FREE, "provenance": _FREE})
+_RUN = closed_object(
     {
-        "run_id": _TEXT,
+        "run_id": TEXT,
         "directory": {"type": "string", "description": "name of the run's folder, without the path to it"},
-        "label": _TEXT,
-        "suite": _TEXT,
-        "created_utc": _TEXT,
-        "writer": _TEXT,
+        "label": TEXT,
+        "suite": TEXT,
+        "created_utc": TEXT,
+        "writer": TEXT,
         "complete": {"type": "boolean"},
         "counts": _COUNTS,
         "environments": {"type": "array", "items": _ENVIRONMENT},
@@ -177,13 +153,13 @@ _RUN = _object(
 JSON_SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "clustermark report",
-    **_object(
+    **closed_object(
         {
             "schema_version": {"const": SCHEMA_VERSION},
-            "summary": _TEXT,
+            "summary": TEXT,
             "verdict": {"enum": ["good", "warning", "bad"]},
             "counts": _COUNTS,
-            "warnings": _TEXTS,
+            "warnings": TEXTS,
             "runs": {"type": "array", "items": _RUN},
         }
     ),

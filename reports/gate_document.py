@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from clustermark.core.gate import VERDICTS
 from clustermark.core.gate_rules import Rules
 from clustermark.reports.gate_report import GateReport, conditions, sentence
+from clustermark.reports.json_parts import COUNT, NUMBER, TEXT, TEXTS, closed_object, finite
 
 SCHEMA_VERSION = 1
 
 
 def gate_document(report: GateReport) -> dict[str, Any]:
     """Plain JSON types that `GATE_SCHEMA` describes; what JSON cannot hold is null."""
-    return _finite(
+    return finite(
         {
             "schema_version": SCHEMA_VERSION,
             "verb": "check",
@@ -52,46 +51,23 @@ def _case(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
-_TEXT = {"type": "string"}
-_TEXTS = {"type": "array", "items": _TEXT}
-_COUNT = {"type": "integer", "minimum": 0}
-_NUMBER = {"type": ["number", "null"]}
 _RATIOS = {"type": "array", "items": {"type": "number"}, "description": "log(candidate ÷ baseline) of each pair"}
-_CASE = _object(
+_CASE = closed_object(
     {
-        "label": _TEXT,
+        "label": TEXT,
         "verdict": {"enum": list(VERDICTS)},
-        "reason": _TEXT,
-        "change": {**_NUMBER, "description": "relative change of the time, above 0 is slower; null where not timed"},
-        "low": {**_NUMBER, "description": "one-sided bound of the change; null where there are too few pairs"},
-        "high": _NUMBER,
+        "reason": TEXT,
+        "change": {**NUMBER, "description": "relative change of the time, above 0 is slower; null where not timed"},
+        "low": {**NUMBER, "description": "one-sided bound of the change; null where there are too few pairs"},
+        "high": NUMBER,
         "level": {"type": "number", "description": "coverage of each bound"},
         "stage": {"enum": [0, 1, 2], "description": "which pairs decided: 2 are the fresh ones; 0 where none did"},
-        "pairs": _COUNT,
-        "noise": {**_NUMBER, "description": "robust relative spread of a pair"},
-        "detectable": {**_NUMBER, "description": "smallest slowdown that such pairs show nearly always"},
-        "unit": _TEXT,
-        "baseline": {**_NUMBER, "description": "median of the launch medians"},
-        "candidate": _NUMBER,
+        "pairs": COUNT,
+        "noise": {**NUMBER, "description": "robust relative spread of a pair"},
+        "detectable": {**NUMBER, "description": "smallest slowdown that such pairs show nearly always"},
+        "unit": TEXT,
+        "baseline": {**NUMBER, "description": "median of the launch medians"},
+        "candidate": NUMBER,
         "log_ratios": _RATIOS,
         "log_ratios_confirm": _RATIOS,
     }
@@ -99,27 +75,27 @@ _CASE = _object(
 GATE_SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "clustermark check",
-    **_object(
+    **closed_object(
         {
             "schema_version": {"const": SCHEMA_VERSION},
             "verb": {"const": "check"},
-            "name": _TEXT,
+            "name": TEXT,
             "method": {"enum": ["interleaved", "lockstep", "command", "stored"]},
-            "created_utc": _TEXT,
-            "folder": _TEXT,
-            "baseline": _TEXT,
-            "candidate": _TEXT,
-            "summary": _TEXT,
+            "created_utc": TEXT,
+            "folder": TEXT,
+            "baseline": TEXT,
+            "candidate": TEXT,
+            "summary": TEXT,
             "level": {"enum": ["good", "warning", "bad"]},
-            "exit_code": _COUNT,
+            "exit_code": COUNT,
             "strict": {"type": "boolean"},
-            "counts": _object(dict.fromkeys(VERDICTS, _COUNT)),
-            "rules": _object({name: {"type": "number"} for name in asdict(Rules())}),
-            "conditions": _TEXTS,
-            "notes": _TEXTS,
+            "counts": closed_object(dict.fromkeys(VERDICTS, COUNT)),
+            "rules": closed_object({name: {"type": "number"} for name in asdict(Rules())}),
+            "conditions": TEXTS,
+            "notes": TEXTS,
             "differences": {
                 "type": "array",
-                "items": _object({"fact": _TEXT, "baseline": _TEXT, "candidate": _TEXT}),
+                "items": closed_object({"fact": TEXT, "baseline": TEXT, "candidate": TEXT}),
             },
             "cases": {"type": "array", "items": _CASE},
         }

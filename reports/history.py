@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from clustermark.core.runfile import Run
 from clustermark.core.units import format_quantity
+from clustermark.reports.json_parts import TEXT, closed_object
 from clustermark.reports.rows import ReportRow, oldest_first, run_labels
 from clustermark.reports.text import counted, plain
 
@@ -151,46 +152,36 @@ def _percent(change: float) -> str:
     return f"{change:+.1%}".replace("%", " %")
 
 
-def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
-_TEXT = {"type": "string"}
 HISTORY_SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "clustermark history",
-    **_object(
+    **closed_object(
         {
             "schema_version": {"const": 1},
             "verb": {"const": "history"},
             "detector": {"type": "string", "description": "empty where none was there"},
-            "advice": _TEXT,
+            "advice": TEXT,
             "series": {
                 "type": "array",
-                "items": _object(
+                "items": closed_object(
                     {
-                        "label": _TEXT,
-                        "case_id": _TEXT,
-                        "fingerprint": _TEXT,
+                        "label": TEXT,
+                        "case_id": TEXT,
+                        "fingerprint": TEXT,
                         "points": {
                             "type": "array",
-                            "items": _object(
+                            "items": closed_object(
                                 {
-                                    "created_utc": _TEXT,
-                                    "run": _TEXT,
+                                    "created_utc": TEXT,
+                                    "run": TEXT,
                                     **{name: {"type": "number"} for name in ("value", "low", "high")},
                                 }
                             ),
                         },
-                        "bad": {"type": "array", "items": {"type": "array", "items": _TEXT}},
+                        "bad": {"type": "array", "items": {"type": "array", "items": TEXT}},
                         "changes": {
                             "type": "array",
-                            "items": _object({"run": _TEXT, "created_utc": _TEXT, "change": {"type": "number"}}),
+                            "items": closed_object({"run": TEXT, "created_utc": TEXT, "change": {"type": "number"}}),
                         },
                         "latest_change": {"type": ["number", "null"]},
                     }
