@@ -43,7 +43,7 @@ def test_the_answer_is_proven_in_every_precision(name: str, precision: str) -> N
     made.step()
     check = made.check()
     assert check.passed, check
-    assert 0 < check.error <= check.bound
+    assert 0 <= check.error <= check.bound
     levels = 5 if name == "held_suarez" else 1
     assert made.work["cell_steps"].value == 2 * 16 * 40 * levels * trial.STEPS
     assert made.work["simulated_years_per_day"].rate == "SYPD"
@@ -51,8 +51,22 @@ def test_the_answer_is_proven_in_every_precision(name: str, precision: str) -> N
     assert made.work["effective_bandwidth"].value == 6 * word * made.work["cell_steps"].value
 
 
-@pytest.mark.parametrize("name", ["held_suarez", "tc5"])
-def test_a_stage_that_forgets_a_term_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("steps", [20, 60])
+def test_rounding_of_a_flow_that_hardly_moves_is_no_error(steps: int) -> None:
+    """Near rest the pressure gradient is what is left of terms ten thousand times as large."""
+    made = trial_of(case_of("mixed", resolution=4.5, levels=20))
+    for _ in range(steps // trial.STEPS):
+        made.step()
+    assert made.check().passed
+
+
+FAULTY = [("held_suarez", "fp64", 1e-6), ("tc5", "fp64", 1e-6), ("held_suarez", "mixed", 0.1), ("tc5", "fp32", 0.01)]
+
+
+@pytest.mark.parametrize(("name", "precision", "part"), FAULTY)
+def test_a_stage_that_forgets_a_term_is_found(
+    name: str, precision: str, part: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The check asks the core for one more stage: with another Coriolis parameter its answer is another."""
     made: list[Simulation] = []
     begun = Simulation.__init__
@@ -62,19 +76,20 @@ def test_a_stage_that_forgets_a_term_is_found(name: str, monkeypatch: pytest.Mon
         made.append(self)
 
     monkeypatch.setattr(Simulation, "__init__", kept)
-    ready = trial_of(case_of(case=name))
+    ready = trial_of(case_of(precision, case=name))
     core: Any = made[0].core
     exact = stage_error(made[0], np.random.default_rng(3))
     kernel = core.coriolis.copy()
     stage = core.stage
 
     def other_rotation(*arguments: Any) -> None:
-        core.coriolis[...] = kernel * (1 + 1e-6)
+        core.coriolis[...] = kernel * (1 + part)
         stage(*arguments)
         core.coriolis[...] = kernel
 
     monkeypatch.setattr(core, "stage", other_rotation)
-    assert exact < 1e-11 < stage_error(made[0], np.random.default_rng(3))
+    allowed = 1e-11 if precision == "fp64" else trial.STAGE_BOUND[precision]
+    assert exact < allowed < stage_error(made[0], np.random.default_rng(3))
     assert not ready.check().passed
 
 
