@@ -59,6 +59,10 @@ class Memory(Protocol):
         """Array whose content means nothing."""
         ...
 
+    def host(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Array of the host whose content means nothing, in memory that copies well to where kernels work."""
+        ...
+
     def from_host(self, array: Array) -> Any:
         """What kernels read in the place of a host array, which must not change afterwards."""
         ...
@@ -146,6 +150,10 @@ class HostMemory:
         return self._zeros(shape, dtype)
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """np.empty."""
+        return np.empty(shape, dtype)
+
+    def host(self, shape: tuple[int, ...], dtype: Any) -> Array:
         """np.empty."""
         return np.empty(shape, dtype)
 

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clustermark.devices.numba_cuda import cuda
+from clustermark.core.errors import DeviceError
+from clustermark.devices.launch_cuda import launch
+from clustermark.devices.numba_cuda import cuda, why_not
 
 Array = npt.NDArray[Any]
 # Threads of a block.
@@ -99,7 +101,14 @@ class DeviceMemory:
     name = "cuda"
 
     def __init__(self, direct: bool = False) -> None:
-        """`direct` hands messages to MPI where they are, else they are staged through the host."""
+        """`direct` hands messages to MPI where they are, else they are staged through the host.
+
+        Raises
+        ------
+        DeviceError : numba.cuda is not that of numba-cuda
+        """
+        if reason := why_not():
+            raise DeviceError(f"device 'cuda': numba.cuda {reason}")
         self._buffer: Any = DeviceBuffer if direct else StagedBuffer
         self._kept: dict[int, tuple[Array, Any]] = {}
 
@@ -112,6 +121,10 @@ class DeviceMemory:
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
         """An allocation."""
         return cuda.device_array(shape, np.dtype(dtype))
+
+    def host(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Page-locked memory."""
+        return cuda.pinned_array(shape, np.dtype(dtype))
 
     def from_host(self, array: Array) -> Any:
         """A copy on the device."""
@@ -150,12 +163,12 @@ class DeviceMemory:
     def clear(self, array: Any, size: int) -> None:
         """Zeros, by a kernel."""
         if size:
-            clear[_blocks(size), THREADS](array if size == array.size else array[:size])
+            launch(clear, _blocks(size), THREADS)(array if size == array.size else array[:size])
 
     def convert(self, source: Any, size: int, target: Any) -> None:
         """A copy, by a kernel."""
         if size:
-            convert[_blocks(size), THREADS](source, size, target)
+            launch(convert, _blocks(size), THREADS)(source, size, target)
 
     def buffer(self, size: int, dtype: Any) -> Any:
         """A message, staged or direct."""

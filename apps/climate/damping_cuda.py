@@ -12,6 +12,7 @@ import numpy as np
 
 from clustermark.apps.climate import physics_3d
 from clustermark.apps.climate.launch_cuda import BLOCK, THREADS, blocks_of, blocks_over, load, store, workspace
+from clustermark.devices.launch_cuda import launch
 from clustermark.devices.numba_cuda import cuda
 
 divergence = cuda.jit(device=True)(physics_3d.divergence)
@@ -163,7 +164,7 @@ def copy_cells(
 ) -> None:
     """The cells of a rectangle of a flat block into another block; as damping_cpu.copy_cells."""
     if first_row < last_row and first_column < last_column:
-        copy_cell[blocks_over(last_row - first_row, last_column - first_column), (*BLOCK, 1)](
+        launch(copy_cell, blocks_over(last_row - first_row, last_column - first_column), (*BLOCK, 1))(
             source, pitch, first_row, last_row, first_column, last_column, target
         )
 
@@ -199,12 +200,12 @@ def damp(
         return
     real = np.dtype(u.dtype).type
     one, strength = real(1.0), real(coefficient * inverse_distance**4)
-    damping_factors[blocks_of(height + 4), THREADS](cos_center, cos_face, first_row, last_row, work.factors)
-    laplacian_cells[blocks_over(height + 2, length + 2, levels), (*BLOCK, 1)](
+    launch(damping_factors, blocks_of(height + 4), THREADS)(cos_center, cos_face, first_row, last_row, work.factors)
+    launch(laplacian_cells, blocks_over(height + 2, length + 2, levels), (*BLOCK, 1))(
         *(u, v, theta, work.factors, one, rows, pitch),
         *(first_row - 1, last_row + 1, first_column - 1, last_column + 1, *work[:3]),
     )
-    damp_cells[blocks_over(height, length, levels), (*BLOCK, 1)](
+    launch(damp_cells, blocks_over(height, length, levels), (*BLOCK, 1))(
         *(u, v, theta, *work, one, strength, rows, pitch),
         *(first_row, last_row, first_column, last_column, u_new, v_new, theta_new),
     )

@@ -71,7 +71,9 @@ class Simulation:
         self._exchanges, self._blendings = make_exchanges(*about), make_exchanges(*about, BUFFER)
         self._pending: Exchange | None = None
         self.tracer = make_tracer(self.model, self.domain, comm, self.metric, first)
-        self._whole, self._inner, self._rim = parts_of(self.domain)
+        self._whole, inner, self._rim = parts_of(self.domain)
+        # On one rank kernels fill the halo, and those of a GPU take turns: parts would only be more launches.
+        self._inner = inner if setup.overlap and not (comm is None and setup.device == "cuda") else None
         self._blocks = range(len(self.domain.blocks))
         self.step, self.time = 0, 0.0
         self._share_all()
@@ -212,14 +214,11 @@ class Simulation:
 
     def _beside_halo(self, work: Work, with_halo: Callable[[], None] = lambda: None) -> None:
         """Work on all evolved cells: on the inner ones while the halo is on its way, on the rim after `with_halo`."""
-        if not self.setup.overlap or self._inner is None:
-            self._settle()
-            regions: tuple[Region, ...] = (self._whole,)
-        else:
+        if self._inner is not None:
             for block in self._blocks:
                 work(block, self._inner)
-            self._settle()
-            regions = self._rim
+        self._settle()
+        regions = (self._whole,) if self._inner is None else self._rim
         with_halo()
         for block in self._blocks:
             for region in regions:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from clustermark.apps.climate.launch_cuda import THREADS, blocks_of, load, store
+from clustermark.devices.launch_cuda import flat, launch
 from clustermark.devices.numba_cuda import cuda
 
 
@@ -89,7 +90,7 @@ def column_fluxes(
 ) -> None:
     """Σ_k Δσ_k m̄ w_k through faces; as flux_matching_cpu.column_fluxes."""
     if mass_places.size:
-        column_flux[blocks_of(mass_places.size), THREADS](
+        launch(column_flux, blocks_of(mass_places.size), THREADS)(
             mass, wind, thickness, int(thickness.size), plane, mass_places, wind_places, beyond, factors, masses, fluxes
         )
 
@@ -97,8 +98,8 @@ def column_fluxes(
 def piece_fluxes(fluxes: Any, faces: Any, coefficients: Any, spots: Any, buffer: Any) -> None:
     """Flux through each piece; as flux_matching_cpu.piece_fluxes."""
     if spots.size:
-        piece_flux[blocks_of(spots.size), THREADS](
-            fluxes, faces.reshape(-1), int(faces.shape[1]), coefficients.reshape(-1), spots, buffer
+        launch(piece_flux, blocks_of(spots.size), THREADS)(
+            fluxes, flat(faces), int(faces.shape[1]), flat(coefficients), spots, buffer
         )
 
 
@@ -116,6 +117,6 @@ def correct_cells(
 ) -> None:
     """Yin's cells along the seam, corrected in place; as flux_matching_cpu.correct_cells."""
     if faces.size:
-        correct_cell[blocks_of(faces.size), THREADS](
+        launch(correct_cell, blocks_of(faces.size), THREADS)(
             fluxes, faces, signs, buffer, starts, spots, factors, float(step), places, mass
         )

@@ -13,6 +13,7 @@ import numpy as np
 
 from clustermark.apps.climate import forcing, physics_3d
 from clustermark.apps.climate.launch_cuda import BLOCK, THREADS, blocks_of, blocks_over, load, store, workspace
+from clustermark.devices.launch_cuda import flat, launch
 from clustermark.devices.numba_cuda import cuda
 
 warm_equilibrium = cuda.jit(device=True)(physics_3d.warm_equilibrium)
@@ -137,11 +138,11 @@ def force(
     real, levels = np.dtype(theta.dtype).type, int(table.shape[1])
     place = (first_row, last_row, first_column, last_column)
     blocks = blocks_over(last_row - first_row, last_column - first_column)
-    forcing_factors[blocks_of(levels), THREADS](table.reshape(-1), float(step), slow, fast, levels, work.factors)
-    pressure_columns[blocks, (*BLOCK, 1)](
+    launch(forcing_factors, blocks_of(levels), THREADS)(flat(table), float(step), slow, fast, levels, work.factors)
+    launch(pressure_columns, blocks, (*BLOCK, 1))(
         mass, float(reference_pressure), float(kappa), coldest, pitch, *place, work.log_pressure, work.cold
     )
-    relax_columns[blocks, (*BLOCK, 1)](
+    launch(relax_columns, blocks, (*BLOCK, 1))(
         *(u, v, theta, sine_square, *work),
         *map(real, (warmest, meridional, vertical, step * slow, 1.0)),
         *(rows, pitch, levels, *place),

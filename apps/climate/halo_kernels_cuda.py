@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from clustermark.apps.climate.launch_cuda import BLOCK, THREADS, blocks_of, load, store
+from clustermark.devices.launch_cuda import flat, launch
 from clustermark.devices.numba_cuda import cuda
 
 # Threads that share a segment of points which are interpolated: as many as halo.py puts into one.
@@ -129,7 +130,7 @@ def pack_runs(
     """buffer[spot + k·stride + x] = field[place + k·plane + x] for x < length; as halo_kernels_cpu.pack_runs."""
     if places.size:
         blocks, threads = _blocks_of_runs(places, levels)
-        pack_run[blocks, threads](field, places, lengths, spots, strides, plane, buffer)
+        launch(pack_run, blocks, threads)(field, places, lengths, spots, strides, plane, buffer)
 
 
 def unpack_runs(
@@ -138,14 +139,14 @@ def unpack_runs(
     """field[place + k·plane + x] = buffer[spot + k·stride + x]; as halo_kernels_cpu.unpack_runs."""
     if places.size:
         blocks, threads = _blocks_of_runs(places, levels)
-        unpack_run[blocks, threads](buffer, places, lengths, spots, strides, plane, field)
+        launch(unpack_run, blocks, threads)(buffer, places, lengths, spots, strides, plane, field)
 
 
 def unpack_points(buffer: Any, segments: Any, places: Any, plane: int, levels: int, field: Any) -> None:
     """field[places[n] + k·plane] = buffer[spot + k·stride + n − first]; as halo_kernels_cpu.unpack_points."""
     if places.size:
         blocks = (blocks_of(places.size), int(segments.shape[0]), int(levels))
-        unpack_point[blocks, THREADS](buffer, segments.reshape(-1), places, plane, field)
+        launch(unpack_point, blocks, THREADS)(buffer, flat(segments), places, plane, field)
 
 
 def blend_points(buffer: Any, segments: Any, places: Any, own: Any, plane: int, levels: int, field: Any) -> None:
@@ -153,7 +154,7 @@ def blend_points(buffer: Any, segments: Any, places: Any, own: Any, plane: int, 
     if places.size:
         blocks = (blocks_of(places.size), int(segments.shape[0]), int(levels))
         half = field.dtype.type(0.5)
-        blend_point[blocks, THREADS](buffer, segments.reshape(-1), places, own, plane, half, field)
+        launch(blend_point, blocks, THREADS)(buffer, flat(segments), places, own, plane, half, field)
 
 
 def interpolate_scalar(
@@ -162,7 +163,7 @@ def interpolate_scalar(
     """Bicubic values of a field for the other panel; as halo_kernels_cpu.interpolate_scalar."""
     if segments.shape[0]:
         blocks = (int(segments.shape[0]), int(levels))
-        scalar_point[blocks, PIECE](field, segments.reshape(-1), *donors, pitch, plane, buffer)
+        launch(scalar_point, blocks, PIECE)(field, flat(segments), *donors, pitch, plane, buffer)
 
 
 def interpolate_wind(
@@ -172,4 +173,4 @@ def interpolate_wind(
     for segments, east, north in (u_points, v_points):
         if segments.shape[0]:
             blocks = (int(segments.shape[0]), int(levels))
-            wind_point[blocks, PIECE](u, v, segments.reshape(-1), *east, *north, pitch, plane, buffer)
+            launch(wind_point, blocks, PIECE)(u, v, flat(segments), *east, *north, pitch, plane, buffer)

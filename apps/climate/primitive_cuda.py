@@ -29,6 +29,7 @@ from clustermark.apps.climate.primitive_factors_cuda import (
 )
 from clustermark.apps.climate.surface_cpu import EAST_MASS, EXNER, NORTH_MASS
 from clustermark.core.errors import UsageError
+from clustermark.devices.launch_cuda import flat, launch
 from clustermark.devices.numba_cuda import cuda
 
 divergence = cuda.jit(device=True)(physics_3d.divergence)
@@ -179,21 +180,21 @@ def advance(
     real, levels = np.dtype(u.dtype).type, int(table.shape[1])
     columns = last_column - first_column
     factors = work.row_factors, work.level_factors
-    primitive_factors[blocks_of(max(last_row - first_row + 2, levels)), THREADS](
-        *(cos_center, cos_face, table.reshape(-1), float(inverse_distance), float(step), levels, first_row, last_row),
+    launch(primitive_factors, blocks_of(max(last_row - first_row + 2, levels)), THREADS)(
+        *(cos_center, cos_face, flat(table), float(inverse_distance), float(step), levels, first_row, last_row),
         *factors,
     )
     # The row to the north and the column to the east too: differences of W and Φ + K reach there.
-    diagnose_columns[blocks_over(last_row + 1 - first_row, columns + 1), (*BLOCK, 1)](
+    launch(diagnose_columns, blocks_over(last_row + 1 - first_row, columns + 1), (*BLOCK, 1))(
         *(u, v, theta, geopotential, terms, *factors, real(0.25), rows, pitch, levels),
         *(first_row, last_row + 1, first_column, last_column + 1, work.vertical, work.energy, work.total),
     )
     place = (first_row, last_row, first_column, last_column)
     blocks = blocks_over(last_row - first_row, columns)
-    pressure_cells[blocks, (*BLOCK, 1)](
+    launch(pressure_cells, blocks, (*BLOCK, 1))(
         mass_0, work.total, float(step), pitch, *place, mass_new, work.change, work.inverse
     )
-    advance_columns[blocks, (*BLOCK, 1)](
+    launch(advance_columns, blocks, (*BLOCK, 1))(
         *(u, v, theta, u_0, v_0, theta_0, coriolis, terms, *work[:2], *work[3:5], *factors),
         *(real(-0.125 * step), real(inverse_distance * step), real(7.0), real(3.0)),
         *(rows, pitch, levels, *place, u_new, v_new, theta_new),

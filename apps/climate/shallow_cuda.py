@@ -13,6 +13,7 @@ import numpy as np
 
 from clustermark.apps.climate import physics
 from clustermark.apps.climate.launch_cuda import BLOCK, THREADS, blocks_of, blocks_over, load, store, workspace
+from clustermark.devices.launch_cuda import launch
 from clustermark.devices.numba_cuda import cuda
 
 double_flux = cuda.jit(device=True)(physics.double_flux)
@@ -183,10 +184,10 @@ def shallow_stage(
     if first_row >= last_row or first_column >= last_column:
         return
     real, rows = np.dtype(u.dtype).type, int(cos_center.size)
-    shallow_factors[blocks_of(last_row - first_row + 2), THREADS](
+    launch(shallow_factors, blocks_of(last_row - first_row + 2), THREADS)(
         cos_center, cos_face, float(inverse_spacing), float(timestep), first_row, last_row, work
     )
-    advance_cells[blocks_over(last_row - first_row, last_column - first_column), (*BLOCK, 1)](
+    launch(advance_cells, blocks_over(last_row - first_row, last_column - first_column), (*BLOCK, 1))(
         *(h, u, v, h0, u0, v0, bottom, coriolis, work),
         *(real(0.25), real(gravity), real(0.25 * timestep), real(timestep * inverse_spacing)),
         *(rows, pitch, first_row, last_row, first_column, last_column, h_new, u_new, v_new),

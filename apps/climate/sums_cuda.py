@@ -9,6 +9,7 @@ import numpy as np
 
 from clustermark.apps.climate.launch_cuda import BLOCK, THREADS, blocks_over, load, store
 from clustermark.apps.climate.layout import HALO
+from clustermark.devices.launch_cuda import flat, launch
 from clustermark.devices.numba_cuda import cuda
 
 
@@ -53,8 +54,8 @@ def scale_cells(values: Any, rows: int, columns: int, factor: float) -> None:
     """Multiply the evolved cells of one block by a factor in their dtype; as sums.scale_cells."""
     if rows > 0 and columns > 0:
         real = np.dtype(values.dtype).type
-        scale_cell[blocks_over(rows, columns), (*BLOCK, 1)](
-            values.reshape(-1), rows, columns, int(values.shape[1]), real(factor)
+        launch(scale_cell, blocks_over(rows, columns), (*BLOCK, 1))(
+            flat(values), rows, columns, int(values.shape[1]), real(factor)
         )
 
 
@@ -67,6 +68,6 @@ def add_words(values: Any, weights: Any, rows: int, columns: int, scale: float, 
     the others : as on the CPU, arrays on the device
     """
     if rows > 0 and columns > 0:
-        add_cells[blocks_over(rows, columns), (*BLOCK, 1)](
-            values.reshape(-1), weights.reshape(-1), rows, columns, int(values.shape[1]), float(scale), words
+        launch(add_cells, blocks_over(rows, columns), (*BLOCK, 1))(
+            flat(values), flat(weights), rows, columns, int(values.shape[1]), float(scale), words
         )

@@ -21,6 +21,7 @@ from clustermark.apps.climate.surface_cpu import (
     NORTH_WEIGHT,
 )
 from clustermark.apps.climate.vertical import DEGREE, REDUCTIONS
+from clustermark.devices.launch_cuda import launch
 from clustermark.devices.numba_cuda import cuda
 
 
@@ -103,7 +104,9 @@ def surface_terms(
         return
     place = (first_row - 1, last_row + 2, first_column - 1, last_column + 2)
     blocks = blocks_over(place[1] - place[0], place[3] - place[2])
-    exner_cells[blocks, (*BLOCK, 1)](mass, power_table, 1.0 / reference_pressure, pitch, *place, exner)
+    launch(exner_cells, blocks, (*BLOCK, 1))(mass, power_table, 1.0 / reference_pressure, pitch, *place, exner)
     place = (first_row - 1, last_row + 1, first_column - 1, last_column + 1)
     blocks = blocks_over(place[1] - place[0], place[3] - place[2])
-    terms_cells[blocks, (*BLOCK, 1)](mass, exner, cos_face, 0.5 * heat_capacity, rows * pitch, pitch, *place, terms)
+    launch(terms_cells, blocks, (*BLOCK, 1))(
+        mass, exner, cos_face, 0.5 * heat_capacity, rows * pitch, pitch, *place, terms
+    )

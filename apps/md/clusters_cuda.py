@@ -12,6 +12,7 @@ import numpy as np
 from clustermark.apps.md.clusters import FLOAT32_MARGIN, PADDING, PLACES
 from clustermark.apps.md.launch_cuda import THREADS, blocks_of, element, lane_tuple
 from clustermark.apps.md.scan_cuda import running_totals
+from clustermark.devices.launch_cuda import launch
 from clustermark.devices.memory_cuda import clear
 from clustermark.devices.numba_cuda import cuda
 
@@ -94,17 +95,17 @@ def sort_into_columns(
     counts, filled = cuda.device_array(number, np.int32), cuda.device_array(number, np.int32)
     clusters = cuda.device_array(number, np.int32)
     for values in (counts, filled):
-        clear[blocks_of(number), THREADS](values)
+        launch(clear, blocks_of(number), THREADS)(values)
     if atoms:
-        count_in_columns[blocks_of(atoms), THREADS](
+        launch(count_in_columns, blocks_of(atoms), THREADS)(
             *(positions, first, last, np.float64(low[0]), np.float64(low[1]), scale_x, scale_y, nx, ny, column, counts)
         )
-    clusters_in_columns[blocks_of(number), THREADS](counts, width, clusters)
+    launch(clusters_in_columns, blocks_of(number), THREADS)(counts, width, clusters)
     places, firsts = running_totals(counts), running_totals(clusters)
-    start_columns[blocks_of(number + 1), THREADS](firsts, first_cluster, starts)
+    launch(start_columns, blocks_of(number + 1), THREADS)(firsts, first_cluster, starts)
     if atoms:
-        place_in_columns[blocks_of(atoms), THREADS](first, column, places, filled, unsorted)
-        rank_in_columns[blocks_of(atoms), THREADS](
+        launch(place_in_columns, blocks_of(atoms), THREADS)(first, column, places, filled, unsorted)
+        launch(rank_in_columns, blocks_of(atoms), THREADS)(
             *(positions, first, column, places, firsts, unsorted, first_cluster, width, order, slots)
         )
     return element(firsts, number)
@@ -132,7 +133,7 @@ def fill_padding(
     """Empty the slots of some clusters; as clusters.fill_padding."""
     width, real = lane_tuple(lanes), np.dtype(positions.dtype).type
     if clusters:
-        pad_slots[blocks_of(clusters * len(width)), THREADS](
+        launch(pad_slots, blocks_of(clusters * len(width)), THREADS)(
             first_cluster, clusters, width, real(far), tuple(map(real, apart)), ids, types, positions
         )
 
@@ -152,7 +153,7 @@ def scatter_rows(values, first, last, slots, width, x, y, z, target):
 def scatter(values: Any, first: int, last: int, slots: Any, lanes: Any, origin: Any, target: Any) -> None:
     """Write (n, 3) values of atoms, less `origin`, into cluster layout; as clusters.scatter."""
     if last > first:
-        scatter_rows[blocks_of(last - first), THREADS](
+        launch(scatter_rows, blocks_of(last - first), THREADS)(
             values, first, last, slots, lane_tuple(lanes), *map(np.float64, origin), target
         )
 
@@ -172,7 +173,7 @@ def collect_rows(source, order_slots, width, x, y, z, values):
 def collect(source: Any, order_slots: Any, lanes: Any, origin: Any, values: Any) -> None:
     """Read (n, 3) values, plus `origin`, of the given slots from cluster layout; as clusters.collect."""
     if order_slots.size:
-        collect_rows[blocks_of(order_slots.size), THREADS](
+        launch(collect_rows, blocks_of(order_slots.size), THREADS)(
             source, order_slots, lane_tuple(lanes), *map(np.float64, origin), values
         )
 
@@ -198,6 +199,6 @@ def box_clusters(positions, ids, first_cluster, clusters, width, boxes):
 def bounding_boxes(positions: Any, ids: Any, first_cluster: int, clusters: int, lanes: Any, boxes: Any) -> None:
     """Smallest and largest x, y, z of the atoms of each cluster; as clusters.bounding_boxes."""
     if clusters:
-        box_clusters[blocks_of(3 * clusters), THREADS](
+        launch(box_clusters, blocks_of(3 * clusters), THREADS)(
             positions, ids, first_cluster, clusters, lane_tuple(lanes), boxes
         )

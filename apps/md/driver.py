@@ -51,7 +51,9 @@ class Simulation:
         self.units = setup.units
         self.reach = setup.cutoff + setup.rule.skin
         self.clock = SectionClock()
-        self.staging = Staging()
+        self.backend = make_backend(setup.device, setup.direct_messages)
+        self.memory, self._masses = self.backend.memory, self.backend.memory.kept(setup.masses)
+        self.staging = Staging(self.memory.host)
         box = self.world.share(setup.box)
         self.bricks = Bricks(box, choose_grid(self.ranks, box, self.reach), self.rank)
         distribute(setup, self.staging, self.bricks, comm)
@@ -62,8 +64,6 @@ class Simulation:
         self.tail = tail_corrections(setup.potential, counts, float(np.prod(box)))
         kicks = setup.timestep / (2 * setup.masses * self.units.mass_velocity2)
         _, kernel_type = PRECISIONS[setup.precision]
-        self.backend = make_backend(setup.device, setup.direct_messages)
-        self.memory, self._masses = self.backend.memory, self.backend.memory.kept(setup.masses)
         self.layout = Layout(setup.precision, lanes or self.backend.choose_lanes(kernel_type), kicks, self.backend)
         self.evaluation = Evaluation(setup.potential, setup.overlap, self.clock, self.backend)
         ensemble = setup.ensemble

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from clustermark.apps.md.launch_cuda import THREADS, blocks_of
+from clustermark.devices.launch_cuda import launch
 from clustermark.devices.numba_cuda import cuda
 
 
@@ -46,16 +47,16 @@ def pack(values: Any, offsets: Any, lanes: int, shift: Any, buffer: Any) -> None
     """buffer[3k + d] = component d of the slot at offsets[k], plus shift[d]; as halo.pack."""
     if offsets.size:
         x, y, z = map(np.dtype(values.dtype).type, shift)
-        pack_rows[blocks_of(offsets.size), THREADS](values, offsets, lanes, x, y, z, buffer)
+        launch(pack_rows, blocks_of(offsets.size), THREADS)(values, offsets, lanes, x, y, z, buffer)
 
 
 def unpack(buffer: Any, offsets: Any, lanes: int, values: Any) -> None:
     """Component d of the slot at offsets[k] = buffer[3k + d]; as halo.unpack."""
     if offsets.size:
-        unpack_rows[blocks_of(offsets.size), THREADS](buffer, offsets, lanes, values)
+        launch(unpack_rows, blocks_of(offsets.size), THREADS)(buffer, offsets, lanes, values)
 
 
 def unpack_add(buffer: Any, offsets: Any, lanes: int, values: Any) -> None:
     """Component d of the slot at offsets[k] += buffer[3k + d]; as halo.unpack_add."""
     if offsets.size:
-        add_rows[blocks_of(offsets.size), THREADS](buffer, offsets, lanes, values)
+        launch(add_rows, blocks_of(offsets.size), THREADS)(buffer, offsets, lanes, values)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from clustermark.apps.md.launch_cuda import THREADS, blocks_of, lane_tuple, maximum_of_block
+from clustermark.devices.launch_cuda import launch
 from clustermark.devices.numba_cuda import cuda
 
 
@@ -45,7 +46,7 @@ def kick_drift(
     lanes, real = lane_tuple(width), np.dtype(velocities.dtype).type
     slots = clusters * len(lanes)
     if slots:
-        kick_and_drift[blocks_of(slots), THREADS](
+        launch(kick_and_drift, blocks_of(slots), THREADS)(
             forces, half_kicks, real(kicks), real(timestep), slots, lanes, velocities, masters, positions
         )
 
@@ -67,7 +68,7 @@ def kick(forces: Any, half_kicks: Any, clusters: int, width: Any, velocities: An
     lanes = lane_tuple(width)
     slots = clusters * len(lanes)
     if slots:
-        kick_slots[blocks_of(slots), THREADS](forces, half_kicks, slots, lanes, velocities)
+        launch(kick_slots, blocks_of(slots), THREADS)(forces, half_kicks, slots, lanes, velocities)
 
 
 @cuda.jit(cache=True)
@@ -94,7 +95,7 @@ def largest_displacement_square(positions: Any, reference: Any, clusters: int, l
     if not slots:
         return 0.0
     partials = cuda.device_array(blocks_of(slots), positions.dtype)
-    displacements[blocks_of(slots), THREADS](positions, reference, slots, lanes, partials)
+    launch(displacements, blocks_of(slots), THREADS)(positions, reference, slots, lanes, partials)
     return float(partials.copy_to_host().max())
 
 
@@ -109,4 +110,4 @@ def spread_by_type(ids, types, by_type, values):
 def per_slot(ids: Any, types: Any, by_type: Any, values: Any) -> None:
     """values[slot] = by_type[type of the slot], 0 in padding; as integrate_cpu.per_slot."""
     if ids.size:
-        spread_by_type[blocks_of(ids.size), THREADS](ids, types, by_type, values)
+        launch(spread_by_type, blocks_of(ids.size), THREADS)(ids, types, by_type, values)

@@ -26,6 +26,7 @@ from clustermark.apps.md.launch_cuda import (
 from clustermark.apps.md.pair_list import END, FIRST, ITSELF, SHIFT
 from clustermark.apps.md.pair_list_cuda import CLUSTER
 from clustermark.apps.md.pair_terms_cuda import FAST, KINDS, Kind, cubic, cubic_slope, density_given
+from clustermark.devices.launch_cuda import launch
 from clustermark.devices.numba_cuda import cuda
 
 
@@ -157,10 +158,10 @@ def pair_forces(
         return
     arguments = (interaction, positions, runs, entries, shifts, first, last, lanes, forces)
     if totals is None:
-        ADD_FORCES[type(interaction)][blocks, THREADS](*arguments)
+        launch(ADD_FORCES[type(interaction)], blocks, THREADS)(*arguments)
         return
     partials = cuda.device_array((3, blocks), positions.dtype)
-    ADD_FORCES_AND_SUMS[type(interaction)][blocks, THREADS](*arguments, partials)
+    launch(ADD_FORCES_AND_SUMS[type(interaction)], blocks, THREADS)(*arguments, partials)
     totals[:] += 0.5 * host_sum(partials)
 
 
@@ -210,7 +211,7 @@ def densities(
     """Electron density ρ_i = Σ_j f_j(r_ij) of the listed pairs, at their atoms i; as kernels_cpu.densities."""
     lanes = lane_tuple(width)
     if last > first:
-        add_densities[blocks_of((last - first) * len(lanes)), THREADS](
+        launch(add_densities, blocks_of((last - first) * len(lanes)), THREADS)(
             interaction, positions, runs, entries, shifts, first, last, lanes, electron_density
         )
 
@@ -252,7 +253,7 @@ def embed(
     if not blocks:
         return 0.0
     partials = cuda.device_array((1, blocks), np.float64)
-    embed_slots[blocks, THREADS](
+    launch(embed_slots, blocks, THREADS)(
         ids, types, electron_density, table, intervals, per_density, largest_density, slope, partials
     )
     return SumWhenAsked(partials)

@@ -18,6 +18,7 @@ import numpy as np
 from clustermark.apps.md.launch_cuda import POSITIVE, THREADS, blocks_of, element, lane_tuple
 from clustermark.apps.md.pair_list import END, FIRST, SHIFT
 from clustermark.apps.md.scan_cuda import running_totals
+from clustermark.devices.launch_cuda import launch
 from clustermark.devices.numba_cuda import cuda
 
 # Column of the table of runs: the cluster i.
@@ -94,14 +95,25 @@ def search(i, shift, positions, boxes, starts, grid, reach, reach_square, shifts
     return found
 
 
+@cuda.jit(device=True)
+def task(thread, first_cluster, clusters, numbers):
+    """Cluster, shift, and place among all of both, a cluster's shifts side by side.
+
+    Threads of a warp have the same shift of clusters that follow one another: most shifts give most clusters nothing,
+    and one thread that searches would hold up 31 that do not.
+    """
+    cluster, number = thread % clusters, thread // clusters
+    return first_cluster + cluster, numbers[number], cluster * numbers.size + number
+
+
 @cuda.jit(cache=True)
 def count_entries(
     positions, first_cluster, clusters, boxes, starts, grid, reach, reach_square, shifts, numbers, width, counts, rows
 ):
     """Entries of one cluster at one shift, and 1 where there are any."""
-    k = cuda.grid(1)
-    if k < clusters * numbers.size:
-        i, shift = first_cluster + k // numbers.size, numbers[k % numbers.size]
+    thread = cuda.grid(1)
+    if thread < clusters * numbers.size:
+        i, shift, k = task(thread, first_cluster, clusters, numbers)
         found = search(i, shift, positions, boxes, starts, grid, reach, reach_square, shifts, width, False, 0, rows)
         counts[k] = found
         rows[k] = 1 if found else 0
@@ -126,9 +138,11 @@ def write_entries(
     entries,
 ):
     """Row and entries of one cluster at one shift."""
-    k = cuda.grid(1)
-    if k < clusters * numbers.size and rows[k + 1] > rows[k]:
-        i, shift = first_cluster + k // numbers.size, numbers[k % numbers.size]
+    thread = cuda.grid(1)
+    if thread >= clusters * numbers.size:
+        return
+    i, shift, k = task(thread, first_cluster, clusters, numbers)
+    if rows[k + 1] > rows[k]:
         search(i, shift, positions, boxes, starts, grid, reach, reach_square, shifts, width, True, places[k], entries)
         row = rows[k]
         runs[row, CLUSTER] = i
@@ -171,10 +185,10 @@ def build_list(
     counts, rows = (cuda.device_array(threads, np.int32) for _ in range(2))
     arguments = (positions, first_cluster, clusters, boxes, starts, columns, wide, real(reach * reach))
     arguments = (*arguments, shifts, shift_numbers, lanes)
-    count_entries[blocks_of(threads), THREADS](*arguments, counts, rows)
+    launch(count_entries, blocks_of(threads), THREADS)(*arguments, counts, rows)
     places, rows = running_totals(counts), running_totals(rows)
     size, used = element(rows, threads), element(places, threads)
     if size > runs.shape[0] or used > entries.size:
         return -size, -used
-    write_entries[blocks_of(threads), THREADS](*arguments, places, rows, runs, entries)
+    launch(write_entries, blocks_of(threads), THREADS)(*arguments, places, rows, runs, entries)
     return size, used

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from clustermark.apps.md.launch_cuda import THREADS, blocks_of
+from clustermark.devices.launch_cuda import launch
 from clustermark.devices.numba_cuda import cuda
 
 # Values that one thread adds up.
@@ -46,7 +47,7 @@ def running_totals(values: Any) -> Any:
         before = cuda.to_device(np.zeros(1, np.int32))
     else:
         sums = cuda.device_array(chunks, np.int32)
-        sum_chunks[blocks_of(chunks), THREADS](values, sums)
+        launch(sum_chunks, blocks_of(chunks), THREADS)(values, sums)
         before = running_totals(sums)
-    add_up_chunks[blocks_of(chunks), THREADS](values, before, totals)
+    launch(add_up_chunks, blocks_of(chunks), THREADS)(values, before, totals)
     return totals

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clustermark.apps.md.launch_cuda import THREADS, blocks_of
+from clustermark.devices.launch_cuda import launch
 from clustermark.devices.numba_cuda import cuda
 
 
@@ -35,16 +36,16 @@ def add_numbers(numbers, slots, values):
 def take(values: Any, slots: Any, taken: Any) -> None:
     """taken[k] = values[slots[k]]; as slot_numbers.take."""
     if slots.size:
-        take_numbers[blocks_of(slots.size), THREADS](values, slots, taken)
+        launch(take_numbers, blocks_of(slots.size), THREADS)(values, slots, taken)
 
 
 def put(numbers: Any, slots: Any, values: Any) -> None:
     """values[slots[k]] = numbers[k]; as slot_numbers.put."""
     if slots.size:
-        put_numbers[blocks_of(slots.size), THREADS](numbers, slots, values)
+        launch(put_numbers, blocks_of(slots.size), THREADS)(numbers, slots, values)
 
 
 def add(numbers: Any, slots: Any, values: Any) -> None:
     """values[slots[k]] += numbers[k]; as slot_numbers.add."""
     if slots.size:
-        add_numbers[blocks_of(slots.size), THREADS](numbers, slots, values)
+        launch(add_numbers, blocks_of(slots.size), THREADS)(numbers, slots, values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from clustermark.apps.md.bricks import Bricks
 from clustermark.apps.md.model import Floats, Integers
 from clustermark.core.errors import ClustermarkError
 
+Empty = Callable[[tuple[int, ...], Any], np.ndarray]
 # A row on the wire: position, velocity, id (its bits), type.
 _ROW = 8
 
@@ -25,10 +27,11 @@ class Staging:
     ids : (capacity,) int64; types : (capacity,) int32
     """
 
-    def __init__(self) -> None:
-        """Empty."""
+    def __init__(self, empty: Empty = np.empty) -> None:
+        """No atoms; `empty` makes the arrays, in memory that copies well to where kernels work."""
         self.atoms = 0
         self.ghosts = 0
+        self._empty = empty
         self.positions = np.empty((0, 3))
         self.velocities = np.empty((0, 3))
         self.ids = np.empty(0, np.int64)
@@ -46,7 +49,7 @@ class Staging:
         capacity = size + size // 8 + 64
         for name in ("positions", "velocities", "ids", "types"):
             old = getattr(self, name)
-            new = np.empty((capacity, *old.shape[1:]), old.dtype)
+            new = self._empty((capacity, *old.shape[1:]), old.dtype)
             new[: len(old)] = old
             setattr(self, name, new)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from clustermark.apps.md.launch_cuda import THREADS, blocks_of, host_sum, lane_tuple, sum_block
 from clustermark.devices.counter_rng import LANGEVIN, four_normals
+from clustermark.devices.launch_cuda import launch
 from clustermark.devices.numba_cuda import cuda
 
 
@@ -38,7 +39,7 @@ def kinetic_energy(velocities: Any, types: Any, masses: Any, lanes: Any, cluster
     if not slots:
         return 0.0
     partials = cuda.device_array((1, blocks_of(slots)), np.float64)
-    sum_of_squares[blocks_of(slots), THREADS](velocities, types, masses, slots, width, partials)
+    launch(sum_of_squares, blocks_of(slots), THREADS)(velocities, types, masses, slots, width, partials)
     return 0.5 * mass_velocity2 * float(host_sum(partials)[0])
 
 
@@ -55,7 +56,7 @@ def scale(velocities: Any, lanes: Any, clusters: int, factor: float) -> None:
     size = 3 * clusters * len(lane_tuple(lanes))
     if size:
         real = np.dtype(velocities.dtype).type
-        scale_velocities[blocks_of(size), THREADS](velocities, size, real(factor))
+        launch(scale_velocities, blocks_of(size), THREADS)(velocities, size, real(factor))
 
 
 @cuda.jit(cache=True)
@@ -96,7 +97,7 @@ def langevin_kick(
     width = lane_tuple(lanes)
     slots = clusters * len(width)
     if slots:
-        renew_velocities[blocks_of(slots), THREADS](
+        launch(renew_velocities, blocks_of(slots), THREADS)(
             *(velocities, ids, types, first_cluster * len(width), slots, width),
             *(np.float64(decay), amplitudes, seed, step),
         )
