@@ -64,10 +64,13 @@ def _c_launcher(dtype: np.dtype[Any]) -> Launcher:
 def _numba_launcher(dtype: np.dtype[Any]) -> Launcher:
     """Launches of numba's kernels, whose arrays know their sizes."""
     from clustermark.benchmarks.kernels import stream_cuda
+    from clustermark.devices.numba_cuda import cuda
 
     def launch(name: str, blocks: int, threads: int, count: int, arguments: tuple[Any, ...]) -> Callable[[], object]:
         kernel: Any = getattr(stream_cuda, name)
-        return partial(kernel[blocks, threads], *arguments)
+        # A view of CuPy's array that is made anew for each launch would wait each time for the stream of that array.
+        views = [argument if np.isscalar(argument) else cuda.as_cuda_array(argument) for argument in arguments]
+        return partial(kernel[blocks, threads], *views)
 
     return launch
 

@@ -8,6 +8,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+from numba import cuda
 from numba.cuda.dispatcher import CUDADispatcher  # here: what is imported while the fake is installed is lost with it
 from ptx.device import InterpretedDevice
 from ptx.launching import Buffer, run_kernel
@@ -34,7 +35,14 @@ def numba_kernels(gpu: FakeGpu) -> Iterator[None]:
 
         return launch
 
-    with mock.patch.object(CUDADispatcher, "__getitem__", configured):
+    def viewed(array: Any) -> FakeArray:
+        assert isinstance(array, FakeArray), f"{type(array).__name__} is no array of the GPU"
+        return array
+
+    with (
+        mock.patch.object(CUDADispatcher, "__getitem__", configured),
+        mock.patch.object(cuda, "as_cuda_array", viewed),
+    ):
         yield
 
 
