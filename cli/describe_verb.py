@@ -59,6 +59,7 @@ def workload_facts(workload: Workload, known: Mapping[str, Workload]) -> dict[st
         "precisions": list(workload.precisions),
         "transports": list(workload.transports),
         "ceiling": workload.ceiling,
+        "ceiling_devices": list(workload.ceiling_devices),
         "bounds": [other.name for other in known.values() if other.ceiling.split(".")[0] == workload.name],
         "parameters": [
             {"name": p.name, "default": p.default, "unit": p.unit, "type": type(p.default).__name__, "meaning": p.help}
@@ -73,7 +74,7 @@ def workload_text(data: dict[str, Any]) -> list[str]:
         ("devices", ", ".join(data["devices"])),
         ("precisions", ", ".join(data["precisions"])),
         ("transports", ", ".join(data["transports"])),
-        ("ceiling", data["ceiling"] or "none"),
+        ("ceiling", " on ".join(filter(None, (data["ceiling"], ", ".join(data["ceiling_devices"])))) or "none"),
         *([("bounds", ", ".join(data["bounds"]))] if data["bounds"] else []),
         ("source", data["source"]),
     ]

@@ -119,6 +119,7 @@ class Workload:
     params : the parameters
     refuse : returns "" or why this case is impossible, as the end of a sentence; asked before any launch
     ceiling : "workload.metric" that bounds the headline metric of this one, for "% of measured peak"
+    ceiling_devices : where it does; every device where none is named
     """
 
     name: str
@@ -132,6 +133,11 @@ class Workload:
     params: tuple[Param, ...] = ()
     refuse: Callable[[Case], str] = _never
     ceiling: str = ""
+    ceiling_devices: tuple[str, ...] = ()
+
+    def ceiling_on(self, device: str) -> str:
+        """What bounds the headline metric on a device; "" for nothing that is measured."""
+        return self.ceiling if not self.ceiling_devices or device in self.ceiling_devices else ""
 
     def param(self, name: str) -> Param | None:
         """The parameter of that name, or None."""

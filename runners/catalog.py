@@ -1,6 +1,7 @@
 """Everything that can run: the tables of this package and the workloads of installed plug-ins."""
 
 import os
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
@@ -10,12 +11,15 @@ from clustermark.benchmarks import BENCHMARKS
 from clustermark.core.errors import UsageError, nearest
 from clustermark.core.machine import Machine
 from clustermark.core.workload import Workload
-from clustermark.devices import DEVICES
+from clustermark.devices import DEVICES, cuda_driver
 from clustermark.runners.hosts import hosts_here
 from clustermark.runners.launcher import Launcher
 from clustermark.transports import TRANSPORTS
 from clustermark.transports.fabrics import fabric_aliases, refuse_fabrics
 
+Refuse = Callable[[int, str, str], str]
+# Transports whose ranks cannot share a GPU.
+OWN_GPUS = ("nccl", "nccl_mpi")
 PLUGIN_GROUP = "clustermark.workloads"
 
 
@@ -55,9 +59,27 @@ def machine(launcher: Launcher | None, why_no_launcher: str = "", nodes: int | N
         devices={name: row.missing() for name, row in DEVICES.items()},
         fabrics=refuse_fabrics(mpi, why_no_launcher, nodes),
         fabric_aliases=fabric_aliases(mpi, nodes),
-        transports={name: row.refuse for name, row in TRANSPORTS.items()},
+        transports=_transports(nodes),
         precisions={name: row.refuse for name, row in DEVICES.items()},
     )
+
+
+def _transports(nodes: int | None) -> dict[str, Refuse]:
+    """Transport → refusal, of ranks too that would share a GPU where NCCL allows none to: known before a launch."""
+    table: dict[str, Refuse] = {name: row.refuse for name, row in TRANSPORTS.items()}
+    gpus = len(cuda_driver.driver().gpus) * (nodes or 0)
+    return {name: _own_gpus(refuse, gpus) if name in OWN_GPUS and gpus else refuse for name, refuse in table.items()}
+
+
+def _own_gpus(refuse: Refuse, gpus: int) -> Refuse:
+    def refuse_sharing(ranks: int, precision: str, device: str) -> str:
+        if ranks > gpus and device == "cuda":
+            return (
+                f"wants a GPU for each rank, and there are {ranks} ranks and {gpus} GPU(s); use 'mpi', or fewer ranks"
+            )
+        return refuse(ranks, precision, device)
+
+    return refuse_sharing
 
 
 def suites() -> dict[str, Path]:

@@ -37,6 +37,7 @@ def examine_gpu(ask: Ask, mpirun: str | None, launch: bool) -> Iterator[Finding]
     yield work_finding(work)
     if "error" in work:
         return
+    yield numba_finding(_asked(ask, "numba_work", WORK_SECONDS, {}))
     yield nccl_finding(_asked(ask, "nccl", WORK_SECONDS, {}), answer["cuda"])
     yield _cuda_mpi(ask, mpirun, launch)
 
@@ -159,6 +160,15 @@ def work_finding(answer: Mapping[str, Any]) -> Finding:
         return Finding("CuPy", "problem", "the GPU gave a wrong answer to x + 1", "sudo nvidia-smi --gpu-reset")
     facts = answer["facts"]
     return Finding("CuPy", "ok", f"{facts['cupy']} on CUDA {_dotted(facts['cuda_runtime'])} computes on the GPU")
+
+
+def numba_finding(answer: Mapping[str, Any]) -> Finding:
+    """Whether numba's kernels, those of the applications, compile and run."""
+    if "error" in answer or not answer["right"]:
+        why = answer.get("error") or "the GPU gave a wrong answer to a conversion of numbers"
+        what = f"kernels of numba do not work: {why}; workloads 'md' and 'climate' fail on the GPU"
+        return Finding("numba-cuda", "warning", what, "pip install --force-reinstall 'clustermark[cuda13]'")
+    return Finding("numba-cuda", "ok", f"{answer['version']} compiles, and the GPU computes what it should")
 
 
 def _dotted(number: int) -> str:

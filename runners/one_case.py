@@ -86,7 +86,7 @@ def _run_case(
         check=check,
         conditions=(*conditions, *flags, *shared),
         started_utc=started,
-        ceiling=workload.ceiling,
+        ceiling=workload.ceiling_on(case.device),
         counters={**trial.counters, **shares, **energy},
     )
 

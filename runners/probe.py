@@ -159,6 +159,7 @@ PROBES: dict[str, Callable[..., dict[str, Any] | None]] = {
     "gpu": probe_gpu.gpu,
     "gpu_health": probe_gpu.gpu_health,
     "gpu_work": probe_gpu.gpu_work,
+    "numba_work": probe_gpu.numba_work,
     "nccl": probe_gpu.nccl,
     "cuda_mpi": probe_gpu.cuda_mpi,
 }

@@ -78,6 +78,24 @@ def gpu_work() -> dict[str, Any]:
     return _told(work)
 
 
+def numba_work() -> dict[str, Any]:
+    """Whether numba-cuda compiles a kernel that the GPU then runs as it should."""
+
+    def work() -> dict[str, Any]:
+        from importlib.metadata import version
+
+        import numpy as np
+
+        from clustermark.devices.memory_cuda import DeviceMemory
+
+        memory, values = DeviceMemory(), np.arange(1000.0)
+        target = memory.empty((1000,), np.float32)
+        memory.convert(memory.from_host(values), 1000, target)
+        return {"right": bool((memory.to_host(target) == values).all()), "version": version("numba-cuda")}
+
+    return _told(work)
+
+
 def nccl() -> dict[str, Any]:
     """The NCCL that CuPy loads."""
 

@@ -71,6 +71,12 @@ def test_every_declaration_says_what_its_users_need(name: str) -> None:
         assert metric in trial_of(case_of(BENCHMARKS[other])).work
 
 
+def test_matrix_units_of_a_gpu_are_not_held_against_its_vector_units() -> None:
+    assert BENCHMARKS["gemm"].ceiling_on("cpu") == "peak.flop_rate"
+    assert BENCHMARKS["gemm"].ceiling_on("cuda") == ""
+    assert BENCHMARKS["reduction"].ceiling_on("cuda") == "membw.bandwidth"
+
+
 def test_gemm_without_its_step_is_wrong() -> None:
     assert not trial_of(case_of(BENCHMARKS["gemm"])).check().passed
 

@@ -67,6 +67,24 @@ def test_nccl_is_there_or_named_with_its_package() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("answer", "status", "sentence"),
+    [
+        ({"right": True, "version": "0.30.4"}, "ok", "0.30.4 compiles"),
+        ({"right": False, "version": "0.30.4"}, "warning", "a wrong answer"),
+        (
+            {"error": "AttributeError: module 'numpy' has no attribute 'row_stack'"},
+            "warning",
+            "no attribute 'row_stack'",
+        ),
+    ],
+)
+def test_kernels_of_numba_work_or_the_package_is_named(answer: dict[str, Any], status: str, sentence: str) -> None:
+    found = doctor_gpu.numba_finding(answer)
+    assert (found.status, sentence in found.what) == (status, True)
+    assert ("clustermark[cuda13]" in found.mend) == (status != "ok")
+
+
 SAYS_YES, SAYS_NO, RIGHT, WRONG = '{"asked": true}\n', '{"asked": false}\n', '{"right": true}\n', '{"right": false}\n'
 
 
@@ -117,6 +135,8 @@ def test_the_whole_section_runs_in_children_on_fake_gpus(tmp_path: Path, monkeyp
     found = {f.name: f for f in doctor_gpu.examine_gpu(ask, None, True)}
     assert "2 × Fake H100; the driver serves CUDA 13.0; compute capability 9.0" in found["GPU"].what
     assert found["CuPy"].what.endswith("computes on the GPU")
+    # The stand-in for the driver runs no kernel, which is found out and not believed.
+    assert found["numba-cuda"].status == "warning"
     assert found["NCCL"].status in ("ok", "absent")
     if "GPU memory" in found:  # nvidia-ml-py is installed
         assert "GPU 0: ECC errors uncorrected 1" in found["GPU memory"].what

@@ -16,6 +16,7 @@ from clustermark.runners.catalog import machine
 from clustermark.runners.gpus import Devices, HealthWatch, explained, sharing
 from clustermark.runners.launcher import local_rank
 from clustermark.runners.surroundings import gather_environment
+from clustermark.transports import TRANSPORTS
 from clustermark.transports.local import LocalTransport
 
 
@@ -79,6 +80,17 @@ def test_the_plan_asks_the_gpu_for_the_hardware_of_a_precision() -> None:
         refuse = machine(None, "no launcher").precisions["cuda"]
         assert refuse("fp64") == ""
         assert refuse("bf16").startswith("has no bf16 on Fake H100: it needs compute capability 8.0")
+
+
+@pytest.mark.parametrize("transport", ["nccl", "nccl_mpi"])
+def test_ranks_that_would_share_a_gpu_are_refused_by_nccl_before_any_launch(gpu: FakeGpu, transport: str) -> None:
+    refuse, otherwise = machine(None, nodes=1).transports[transport], TRANSPORTS[transport].refuse
+    assert refuse(2, "fp32", "cuda") == otherwise(2, "fp32", "cuda")
+    assert refuse(3, "fp32", "cuda").startswith("wants a GPU for each rank, and there are 3 ranks and 2 GPU(s)")
+    for nodes, ranks in ((2, 4), (None, 9)):  # None: each case has its own nodes
+        asked = ranks, "fp32", "cuda"
+        assert machine(None, nodes=nodes).transports[transport](*asked) == otherwise(*asked)
+    assert machine(None, nodes=1).transports["mpi"](3, "fp32", "cuda") == ""
 
 
 def test_ranks_that_share_a_gpu_are_labelled() -> None:
