@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _METHODS = ("lockstep", "interleaved")
 
+PAGE = "verdict.html"
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -188,6 +190,19 @@ def _measure(folder: CheckFolder, options: argparse.Namespace) -> None:
         run_check(folder, find_launcher(options.mpirun or folder.request.get("mpirun")), say)
 
 
+def _write_page(report: GateReport, folder: Path) -> None:
+    """The page with its chart; without the packages that draw, a sentence: the verdict stands in the other files."""
+    from clustermark.core.files import atomic_write
+
+    try:
+        from clustermark.reports.ratio_page import gate_page
+
+        atomic_write(folder / PAGE, gate_page(report).encode("utf-8", "replace"))
+    except ImportError as error:
+        missing = f"{error.name or error} is not installed; `pip install altair vl-convert-python`"
+        print(f"note: no {PAGE}: {missing}", file=sys.stderr)
+
+
 def show(report: GateReport, options: argparse.Namespace, folder: Path | None) -> int:
     """Write the files, print the table or the document, return the exit code. Raises StoreError."""
     from clustermark.core.files import atomic_write, cannot_write
@@ -197,6 +212,7 @@ def show(report: GateReport, options: argparse.Namespace, folder: Path | None) -
     if folder is not None:
         for name, write in GATE_FILES.items():
             atomic_write(folder / name, write(report).encode("utf-8", "replace"))
+        _write_page(report, folder)
     if options.junit is not None:
         atomic_write(options.junit, gate_junit(report).encode("utf-8", "replace"))
     if options.markdown is not None:
@@ -210,7 +226,7 @@ def show(report: GateReport, options: argparse.Namespace, folder: Path | None) -
     else:
         print(terminal_text(report))
         if folder is not None:
-            print(f"\n{folder / 'verdict.md'}")
+            print(f"\n{folder / (PAGE if (folder / PAGE).exists() else 'verdict.md')}")
     if options.annotate or os.environ.get("GITHUB_ACTIONS") == "true":
         # On stdout only where it is not the JSON document: the runner reads both streams.
         print(gate_annotations(report), end="", file=sys.stderr if options.json else sys.stdout)

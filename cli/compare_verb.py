@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clustermark.cli.layout import print_json
 from clustermark.cli.report_verb import add_run_options, load_runs
-from clustermark.core.errors import EXIT_NOT_COMPARABLE, EXIT_OK
+from clustermark.core.errors import EXIT_NOT_COMPARABLE, EXIT_OK, UsageError
+
+if TYPE_CHECKING:
+    from clustermark.reports.compare import Comparison
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--by", default="", metavar="AXIS", help="compare values of precision, fabric, threads … instead"
     )
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write Markdown there too")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with forest plots there")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
 
@@ -29,8 +34,24 @@ def execute(options: argparse.Namespace) -> int:
     found = compare(load_runs(options.runs, options.results), options.by)
     if options.markdown is not None:
         atomic_write(options.markdown, comparison_markdown(found).encode("utf-8", "replace"))
+    if options.html is not None:
+        _write_page(found, options.html)
     if options.json:
         print_json("compare", comparison_document(found))
     else:
         print(comparison_text(found), flush=True)
     return EXIT_OK if found.cases else EXIT_NOT_COMPARABLE
+
+
+def _write_page(found: Comparison, target: Path) -> None:
+    from clustermark.core.files import atomic_write
+
+    try:
+        from clustermark.reports.ratio_page import comparison_page
+
+        atomic_write(target, comparison_page(found).encode("utf-8", "replace"))
+    except ImportError as error:
+        raise UsageError(
+            f"compare --html: {error.name or error} is not installed; `pip install altair vl-convert-python`, "
+            f"or use --markdown"
+        ) from None

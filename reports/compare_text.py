@@ -36,14 +36,16 @@ def sentences(found: Comparison) -> list[str]:
     return lines
 
 
-def _legend(found: Comparison) -> list[str]:
+def comparison_notes(found: Comparison) -> list[str]:
+    """What the ratios are."""
     return [
         f"ratios: time ÷ time of {plain(found.columns[0])}, below 1 is faster; [95 % interval from launches], "
         "~ where launches are too few: what the intervals of both allow"
     ]
 
 
-def _cells(found: Comparison) -> list[list[str]]:
+def comparison_cells(found: Comparison) -> list[list[str]]:
+    """One list of texts per case: its name, its time in the first column, its ratio in each other."""
     return [
         [
             plain(case.label),
@@ -60,7 +62,7 @@ def comparison_text(found: Comparison) -> str:
 
     header = ["case", *map(plain, found.columns)]
     align = ["left", *["right"] * len(found.columns)]
-    cells = _cells(found)
+    cells = comparison_cells(found)
     parts = [tabulate(cells, header, tablefmt="simple", disable_numparse=True, colalign=align)] if cells else []
     if found.differences:
         rows = [[plain(name), *map(_short, values)] for name, values in found.differences[:MOST_DIFFERENCES]]
@@ -71,7 +73,7 @@ def comparison_text(found: Comparison) -> str:
             parts.append(f"{len(found.differences) - MOST_DIFFERENCES} more facts differ; --json has them all")
     left_out = [f"not compared: {plain(label)}: {plain(reason)}" for label, reason in found.left_out]
     parts += ["\n".join(left_out)] if left_out else []
-    parts.append("\n".join([*_legend(found), *sentences(found)]))
+    parts.append("\n".join([*comparison_notes(found), *sentences(found)]))
     return "\n\n".join(parts)
 
 
@@ -84,11 +86,11 @@ def comparison_markdown(found: Comparison) -> str:
     """For a summary page."""
     parts = ["## clustermark compare", "\n".join(f"- {escaped(line)}" for line in sentences(found))]
     lines = ["| case | " + " | ".join(map(escaped, found.columns)) + " |", "|---|" + "--:|" * len(found.columns)]
-    for case, *rest in _cells(found):
+    for case, *rest in comparison_cells(found):
         code = case.replace("`", "ʼ").replace("|", "¦")
         lines.append("| " + " | ".join([f"`{code}`", *map(escaped, rest)]) + " |")
     parts.append("\n".join(lines))
-    parts.append("\n".join(escaped(line) for line in _legend(found)))
+    parts.append("\n".join(escaped(line) for line in comparison_notes(found)))
     facts = [f"- {escaped(name)}: {escaped(' | '.join(values))}" for name, values in found.differences]
     facts += [f"- not compared: {escaped(label)}: {escaped(reason)}" for label, reason in found.left_out]
     return "\n\n".join([*parts, *(["\n".join(facts)] if facts else [])]) + "\n"

@@ -40,14 +40,14 @@ def render_html(runs: Sequence[Run], costs: Costs | None = None) -> str:
         "css": asset("report.css"),
         "js": asset("report.js"),
         "banner": _banner(count_runs(runs)),
-        "warnings": _warnings(warnings_of(runs)),
-        "machine": _machine(machine_facts(runs)),
-        "charts": _charts(specs),
+        "warnings": warning_list(warnings_of(runs)),
+        "machine": fact_list(machine_facts(runs)),
+        "charts": figures(specs),
         "table": cases_table(rows, several=len(ordered) > 1),
         "environments": _environments(ordered),
         "provenance": _provenance(ordered),
-        "specs": script_json({name: _page_spec(spec) for name, spec in specs.items()}),
-        "vega": _vega() if specs else "",
+        "specs": script_json({name: page_spec(spec) for name, spec in specs.items()}),
+        "vega": vega_script() if specs else "",
     }
     return Template(asset("report.html")).substitute(parts)
 
@@ -63,7 +63,8 @@ def script_json(data: object) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _vega() -> str:
+def vega_script() -> str:
+    """Vega, Vega-Lite and vega-embed, to stand in a script element."""
     import vl_convert
 
     # The stub declares no default for the snippet; the library has one.
@@ -71,7 +72,7 @@ def _vega() -> str:
     return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
-def _page_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
+def page_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The page sets the title and the notes in HTML, and the colour of the ink by CSS."""
     kept = {key: value for key, value in spec.items() if key not in ("title", "usermeta")}
     # The chart is one picture with one text alternative; a name on each of thousands of marks would only slow the page.
@@ -89,33 +90,37 @@ def _date(utc: str) -> str:
 
 def _banner(counts: Counts) -> str:
     numbers = {**counts.cases, "unfinished launches": counts.unfinished}
-    tiles = "".join(_tile(name, numbers[name], kind) for name, kind in _TILES.items())
+    tiles = "".join(tile(name, numbers[name], kind) for name, kind in _TILES.items())
     return (
         f'<section class="banner {counts.level}" aria-label="Verdict"><p class="verdict">{escape(sentence(counts))}</p>'
         f'<dl class="tiles">{tiles}</dl></section>'
     )
 
 
-def _tile(name: str, number: int, kind: str) -> str:
+def tile(name: str, number: int, kind: str) -> str:
+    """A number of the banner, in the colour of its kind where it is not zero."""
     shade = kind if number else "zero"
     return f'<div class="{shade}"><dt>{name}</dt><dd data-count="{name}">{number}</dd></div>'
 
 
-def _warnings(warnings: Sequence[str]) -> str:
+def warning_list(warnings: Sequence[str]) -> str:
+    """Sentences that belong under the banner."""
     if not warnings:
         return ""
     lines = "".join(f"<li>{escape(warning)}</li>" for warning in warnings)
     return f'<ul class="warnings" aria-label="Warnings">{lines}</ul>'
 
 
-def _machine(facts: Sequence[tuple[str, str]]) -> str:
+def fact_list(facts: Sequence[tuple[str, str]], label: str = "Machine") -> str:
+    """Names and values side by side."""
     if not facts:
         return ""
     lines = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
-    return f'<dl class="facts" aria-label="Machine">{lines}</dl>'
+    return f'<dl class="facts" aria-label="{escape(label)}">{lines}</dl>'
 
 
-def _charts(specs: Mapping[str, Mapping[str, Any]]) -> str:
+def figures(specs: Mapping[str, Mapping[str, Any]]) -> str:
+    """The section of the charts, with titles, text alternatives, notes and folded figures."""
     figures = "".join(_figure(name, spec) for name, spec in specs.items())
     return f"<section><h2>Charts</h2>{figures}</section>" if figures else ""
 

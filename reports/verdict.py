@@ -22,22 +22,24 @@ Level = Literal["good", "warning", "bad"]
 
 @dataclass(frozen=True)
 class Counts:
-    """Cases per status, and planned launches without a result."""
+    """Cases per status, planned launches without a result, and cases that are ok with a speed in doubt."""
 
     cases: Mapping[Status, int]
     unfinished: int
+    doubtful: int = 0
 
     @property
     def level(self) -> Level:
-        """ "bad" if an answer is wrong or a case failed, "warning" if launches are missing or nothing is ok."""
+        """ "bad" if an answer is wrong or a case failed, "warning" if launches are missing or no speed is sure."""
         if self.cases["wrong"] or self.cases["failed"]:
             return "bad"
-        return "warning" if self.unfinished or not self.cases["ok"] else "good"
+        return "warning" if self.unfinished or self.doubtful == self.cases["ok"] else "good"
 
 
 def count(rows: Sequence[Row], unfinished: int = 0) -> Counts:
     """Counts of any rows."""
-    return Counts({status: sum(row.status == status for row in rows) for status in STATUSES}, unfinished)
+    doubtful = sum(row.status == "ok" and bool(ReportRow("", "", row).doubts) for row in rows)
+    return Counts({status: sum(row.status == status for row in rows) for status in STATUSES}, unfinished, doubtful)
 
 
 def count_runs(runs: Sequence[Run]) -> Counts:

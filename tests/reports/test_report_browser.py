@@ -4,7 +4,6 @@ import html
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 from dataclasses import replace
@@ -28,17 +27,6 @@ FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--virtual-time-budget=20000"),
 )
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """Path of a Chromium; a switch turns its absence from a skip into a failure."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        if os.environ.get("CLUSTERMARK_REQUIRE_CHROMIUM") == "1":
-            pytest.fail("CLUSTERMARK_REQUIRE_CHROMIUM=1, but no chromium is on the PATH: install one")
-        pytest.skip("no chromium on the PATH: install one to test the page in a browser")
-    return found
 
 
 def look(chromium, folder, page, scheme=LIGHT, width=1380, planted=""):

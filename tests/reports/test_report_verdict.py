@@ -15,6 +15,7 @@ from clustermark.core.suite import Sampling
 from clustermark.reports.document import document
 from clustermark.reports.html import _banner
 from clustermark.reports.markdown import markdown
+from clustermark.reports.rows import ReportRow
 from clustermark.reports.tables import terminal_table
 from clustermark.reports.verdict import count, count_runs, machine_facts, sentence, warnings_of
 
@@ -57,6 +58,13 @@ def test_the_verdict_is_bad_with_one_wrong_case_and_good_without():
     assert count(mixed_run().rows).level == "bad"
     assert count(sample_rows(), unfinished=1).level == "warning"
     assert count([]).level == "warning"
+
+
+def test_a_run_whose_every_speed_is_in_doubt_is_not_green() -> None:
+    sure = [row for row in sample_rows() if row.status == "ok"]
+    doubtful = [replace(row, conditions=("noisy machine: other programs ran",)) for row in sure]
+    assert count(doubtful).level == "warning"
+    assert count([*doubtful[1:], next(row for row in sure if not ReportRow("", "", row).doubts)]).level == "good"
 
 
 def test_the_sentence_names_all_that_did_not_go_well():
