@@ -20,6 +20,10 @@ _PR_SET_PDEATHSIG = 1
 
 # Launchers end with advice and exit codes; what went wrong stands in a line such as these.
 _TELLING = re.compile(r"error|abort|fatal|fail|cannot|could not|not found|no such|refuse|denied", re.I)
+# The last line of a stack that Open MPI prints of a crash.
+_NOT_TELLING = "End of error message"
+# What a shell and mpirun add to the number of the signal that ended a program.
+_SIGNALLED = 128
 
 
 @dataclass(frozen=True)
@@ -53,13 +57,15 @@ class Ended:
     def complaint(self) -> str:
         """Exit status and the most telling line of stderr, as the end of a sentence."""
         lines = [line.strip() for line in self.stderr.splitlines() if any(c.isalnum() for c in line)]
-        telling = [line for line in lines if _TELLING.search(line)] or lines
+        telling = [line for line in lines if _TELLING.search(line) and _NOT_TELLING not in line] or lines
         said = f", saying: {telling[-1][:200]}" if telling else ""
         if self.status is None:
             return f"{self.why}{said}"
         if self.status < 0:
             return f"was killed by {signal_name(-self.status)}{said}"
-        return f"ended with exit status {self.status}{said}"
+        signalled = self.status - _SIGNALLED
+        meaning = f", {signal_name(signalled)}" if signalled in signal.valid_signals() else ""
+        return f"ended with exit status {self.status}{meaning}{said}"
 
 
 # (argv, environment, timeout in seconds) -> Ended; tests put their own in its place.

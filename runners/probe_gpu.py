@@ -6,9 +6,6 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-# Below and above the size at which MPI libraries change their protocol.
-EXCHANGES = (2, 1 << 20)
-
 
 def gpu() -> dict[str, Any]:
     """NVIDIA GPUs through the driver's own library, and what is missing for the device 'cuda'; imports no CuPy."""
@@ -119,27 +116,15 @@ def cuda_mpi() -> None:
     from clustermark.devices import DEVICES
     from clustermark.runners.launch_world import start_mpi
     from clustermark.runners.launcher import local_rank
+    from clustermark.transports.cuda_aware import try_addresses
 
     device: Any = DEVICES["cuda"].open(local_rank(os.environ))  # before MPI_Init, as the workers do
     mpi = start_mpi("self", 2)
     comm = mpi.COMM_WORLD
     _say(comm.rank, {"asked": _says_cuda_aware()})
-    right = all(exchange_right(device, comm, mpi, size) for size in EXCHANGES)
-    everywhere = all(comm.allgather(right))
+    everywhere = not any(comm.allgather(try_addresses(device, comm)))
     _say(comm.rank, {"right": everywhere})
     mpi.Finalize()
-
-
-def exchange_right(device: Any, comm: Any, mpi: Any, size: int) -> bool:
-    """Whether `size` float32 numbers sent from device memory to device memory of the other of two ranks arrive."""
-    import numpy as np
-
-    other = 1 - comm.rank
-    send = device.from_host(np.arange(size, dtype=np.float32) + 1 + comm.rank)
-    receive = device.empty((size,), "float32")
-    device.synchronize()  # MPI knows nothing of streams
-    comm.Sendrecv([send, mpi.FLOAT], other, 0, [receive, mpi.FLOAT], other, 0)
-    return bool((device.to_host(receive) == np.arange(size, dtype=np.float32) + 1 + other).all())
 
 
 def _says_cuda_aware() -> bool | None:

@@ -94,7 +94,11 @@ SAYS_YES, SAYS_NO, RIGHT, WRONG = '{"asked": true}\n', '{"asked": false}\n', '{"
         (Ended(0, SAYS_YES + RIGHT), "ok", "two ranks exchanged device memory (the library says that it can)"),
         (Ended(0, '{"asked": null}\n' + RIGHT), "ok", "does not say whether it can"),
         (Ended(-11, SAYS_NO), "absent", "was killed by signal 11 (SIGSEGV) (the library says that it cannot)"),
-        (Ended(139, SAYS_YES), "warning", "ended with exit status 139 (the library says that it can)"),
+        (Ended(139, SAYS_YES), "warning", "ended with exit status 139, signal 11 (SIGSEGV) (the library says that it"),
+        (
+            Ended(139, SAYS_NO, "[vm:1] Failing at address: 0x7f\n[vm:1] *** End of error message ***\n"),
+            *("absent", "saying: [vm:1] Failing at address: 0x7f (the library says that it cannot)"),
+        ),
         (Ended(0, SAYS_YES + WRONG), "warning", "it arrived wrong"),
         (Ended(None, SAYS_YES, why="did not end within 60 s"), "warning", "did not end within 60 s"),
         (Ended(1, "", "fatal: no"), "warning", "could not be tried"),
