@@ -15,6 +15,8 @@ import pytest
 from running import Run
 from virtual import Cluster, Submit, Submitted, cluster_command, the_run
 
+from clustermark.slurm.virtual import namespaces
+
 NODES = 6
 
 
@@ -23,14 +25,6 @@ def _unable() -> str:
         return "virtual Slurm nodes need root"
     missing = [tool for tool in ("slurmctld", "slurmd", "munged", "sbatch") if not _found(tool)]
     return f"no Slurm here ({', '.join(missing)}): slurm/virtual/up --install" if missing else ""
-
-
-def _no_namespaces() -> str:
-    """ "" if nodes can have names and mounts of their own here, else why not, which is no missing package."""
-    tried = ["unshare", "--uts", "--mount", "--propagation", "private", "true"]
-    done = subprocess.run(tried, check=False, capture_output=True, text=True, timeout=20)
-    said = done.stderr.strip() or done.returncode
-    return f"virtual nodes need namespaces, and there are none to be had here ({said})" if done.returncode else ""
 
 
 def _found(tool: str) -> bool:
@@ -44,8 +38,8 @@ def cluster() -> Iterator[Cluster]:
     if reason:
         assert not os.environ.get("CLUSTERMARK_REQUIRE_SLURM"), reason
         pytest.skip(reason)
-    if _no_namespaces():
-        pytest.skip(_no_namespaces())
+    if namespaces.why_none():  # which is no missing package
+        pytest.skip(namespaces.why_none())
     folder = Path(tempfile.mkdtemp(prefix="cmslurm-"))
     folder.chmod(0o755)
     root = folder / "c"
