@@ -17,7 +17,7 @@ from virtual import Cluster, Submit, Submitted, cluster_command, the_run
 
 from clustermark.slurm.virtual import namespaces
 
-NODES = 6
+NODES = 8
 
 
 def _unable() -> str:
@@ -33,7 +33,7 @@ def _found(tool: str) -> bool:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """Six nodes, of which nothing is left afterwards."""
+    """Eight nodes, of which nothing is left afterwards."""
     reason = _unable()
     if reason:
         assert not os.environ.get("CLUSTERMARK_REQUIRE_SLURM"), reason

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,38 +15,43 @@ from virtual import Cluster, Submit, Submitted, cluster_command, suite, the_run,
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(240)]
 
-CALM = {"constraint": "vn3|vn4|vn5|vn6", "requeue": False}
+CALM = {"constraint": "vn5|vn6|vn7|vn8", "requeue": False}
+
+
+# Nodes of which one goes down, and what is submitted to them; and a job that meets its time limit.
+SLOW: dict[str, tuple[dict[str, object], Sequence[str], Sequence[str]]] = {
+    "timeout": (CALM | {"signal_seconds": 0}, ["none", "hang-all"], ["--nodes", "1", "--minutes", "1"]),
+    "requeue": ({"constraint": "vn1|vn2", "requeue": True}, ["none", *["slow"] * 5], ["--nodes", "2"]),
+    "no requeue": ({"constraint": "vn3|vn4", "requeue": False}, ["hang-all"], ["--nodes", "2"]),
+}
 
 
 @pytest.fixture(scope="module")
 def background(
     cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, plugin_environment: dict[str, str]
-) -> Iterator[dict[str, Submitted]]:
-    """What takes a minute in Slurm, begun before the other tests: a time limit, nodes that crash."""
+) -> dict[str, Submitted]:
+    """What takes up to a minute in Slurm, begun before the other tests: a time limit, nodes that crash."""
     runs = {}
-    for name, keys, words in (
-        ("timeout", CALM | {"signal_seconds": 0}, ["--minutes", "1"]),
-        ("requeue", {"constraint": "vn1|vn2", "requeue": True}, ["--minutes", "5"]),
-    ):
-        folder = tmp_path_factory.mktemp(name)
-        modes = ["none", "hang-all"] if name == "timeout" else ["none", "slow", "slow", "slow", "slow", "slow"]
+    for name, (keys, modes, words) in SLOW.items():
+        folder = tmp_path_factory.mktemp(name.replace(" ", "-"))
         file = suite(folder, modes, timeout=300)
         text = file.read_text().replace("max_samples = 20", "max_samples = 100").replace("seconds = 0.2", "seconds = 2")
         file.write_text(text)
-        shape = ["--nodes", "1" if name == "timeout" else "2", "--ranks-per-node", "1"]
         done = subprocess.run(
             [sys.executable, "-m", "clustermark", "submit", str(file), "--site", str(cluster.site(folder, keys)),
-             "--out", str(folder / "out"), "--no-report", *shape, *words],
+             "--out", str(folder / "out"), "--no-report", "--ranks-per-node", "1", *words],
             env=plugin_environment, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         runs[name] = Submitted(the_run(folder / "out"), done.stdout)
-    crashing = runs["requeue"]
-    wait_until(lambda: len(crashing.events("done")) >= 2, 60, "two finished cases")
-    # The second node goes: what started the launch lives on and must not blame the case.
-    done = cluster_command("node-kill", "vn2", "--root", str(cluster.root))
-    assert done.returncode == 0, done.stderr
-    yield runs
+    wait_until(lambda: len(runs["requeue"].events("done")) >= 2, 60, "two finished cases")
+    wait_until(lambda: runs["no requeue"].events("start"), 60, "a case")
+    assert runs["no requeue"].last.record(0, 0)["nodes"] == "vn[3-4]"
+    # A second node goes: what started the launch lives on and must not blame the case. A first one: all goes.
+    for node in ("vn2", "vn3"):
+        done = cluster_command("node-kill", node, "--root", str(cluster.root))
+        assert done.returncode == 0, done.stderr
+    return runs
 
 
 def collect(clustermark: Run, run: Submitted, code: int, *words: str) -> str:
@@ -58,7 +63,7 @@ def collect(clustermark: Run, run: Submitted, code: int, *words: str) -> str:
 
 def test_the_slow_failures_are_under_way(background: dict[str, Submitted]) -> None:
     """First in this file: Slurm works on them while the other tests run."""
-    assert set(background) == {"timeout", "requeue"}
+    assert set(background) == set(SLOW)
 
 
 def test_a_case_that_raises_or_is_killed_fails_alone_and_names_its_job(
@@ -103,6 +108,14 @@ def test_worlds_of_one_rank_are_found_whatever_the_exit_status(
     reason = run.reasons()["none"]
     assert "the launch has 1 rank(s) where 2 were asked" in reason
     assert f"Slurm job {run.job()}_0" in reason
+
+
+def test_a_job_that_lost_a_node_goes_back_to_the_queue(background: dict[str, Submitted], cluster: Cluster) -> None:
+    run = background["requeue"]
+    wait_until(lambda: cluster.states(run.job())[f"{run.job()}_0"].state == "PENDING", 90, "the requeue")
+    done_before = {(event["case"], event["launch"]) for event in run.events("done")}
+    assert 2 <= len(done_before) < 6
+    assert cluster_command("node-up", "vn2", "--root", str(cluster.root)).returncode == 0
 
 
 def test_near_the_time_limit_a_task_ends_by_itself_and_keeps_what_it_had(
@@ -270,24 +283,10 @@ def test_a_client_that_is_killed_loses_nothing_and_a_silent_controller_is_asked_
     collect(clustermark, run, 0)
 
 
-def test_a_time_limit_keeps_what_was_finished_and_names_the_rest(
-    background: dict[str, Submitted], cluster: Cluster, clustermark: Run
-) -> None:
-    run = background["timeout"]
-    states = cluster.wait_for_end(run.job(), 150)
-    assert {state.state for state in states.values()} == {"TIMEOUT"}
-    cluster.wait_for_end(run.job("collect"))
-    assert f"Slurm job {run.job()}_0 ended TIMEOUT" in run.reasons()["hang-all"]
-
-
 def test_a_job_that_lost_a_node_is_started_again_and_runs_only_the_rest(
     background: dict[str, Submitted], cluster: Cluster, clustermark: Run
 ) -> None:
     run = background["requeue"]
-    wait_until(lambda: cluster.states(run.job())[f"{run.job()}_0"].state == "PENDING", 90, "the requeue")
-    done_before = {(event["case"], event["launch"]) for event in run.events("done")}
-    assert 2 <= len(done_before) < 6
-    assert cluster_command("node-up", "vn2", "--root", str(cluster.root)).returncode == 0
     states = cluster.wait_for_end(run.job(), 120)
     assert {state.state for state in states.values()} == {"COMPLETED"}
     collect(clustermark, run, 0)
@@ -298,15 +297,20 @@ def test_a_job_that_lost_a_node_is_started_again_and_runs_only_the_rest(
 
 
 def test_without_requeue_a_lost_node_ends_the_job(
-    cluster: Cluster, submit: Submit, clustermark: Run, tmp_path: Path
+    background: dict[str, Submitted], cluster: Cluster, clustermark: Run
 ) -> None:
-    site = cluster.site(tmp_path, {"constraint": "vn1|vn2", "requeue": False})
-    run = submit(suite(tmp_path, ["hang-all"], timeout=200), "--site", site, "--nodes", "2", "--ranks-per-node", "1")
-    wait_until(lambda: run.events("start"), 60, "a case")
-    first = run.last.record(0, 0)["nodes"]
-    assert first == "vn[1-2]"
-    assert cluster_command("node-kill", "vn1", "--root", str(cluster.root)).returncode == 0
+    run = background["no requeue"]
     states = cluster.wait_for_end(run.job(), 90)
     assert {state.state for state in states.values()} == {"NODE_FAIL"}
     collect(clustermark, run, 4)
     assert f"Slurm job {run.job()}_0 ended NODE_FAIL" in run.reasons()["hang-all"]
+
+
+def test_a_time_limit_keeps_what_was_finished_and_names_the_rest(
+    background: dict[str, Submitted], cluster: Cluster, clustermark: Run
+) -> None:
+    run = background["timeout"]
+    states = cluster.wait_for_end(run.job(), 150)
+    assert {state.state for state in states.values()} == {"TIMEOUT"}
+    cluster.wait_for_end(run.job("collect"))
+    assert f"Slurm job {run.job()}_0 ended TIMEOUT" in run.reasons()["hang-all"]
