@@ -262,24 +262,22 @@ def main(arguments: Sequence[str]) -> int:
     verbs.choices["up"].add_argument("--install", action="store_true", help="install Slurm from Debian if missing")
     verbs.choices["node-kill"].add_argument("--daemon", action="store_true", help="slurmd only; its jobs go on")
     options = parser.parse_args(arguments)
+    os.umask(os.umask(0o077) | 0o022)  # root's daemons read what is written here
     try:
         if options.verb == "up":
             refuse_machine()
             if options.install and missing_tools():
                 install()
             up(options.root, Shape(options.nodes, options.cpus, options.memory, options.gpus))
-            print(
-                f"{options.nodes} virtual nodes are up. Slurm's own commands find them after: . {options.root}/env.sh"
-            )
+            print(f"{options.nodes} virtual nodes are up; for Slurm's own commands: . {options.root}/env.sh")
             print(f"clustermark finds them with: --site {options.root}/site.toml")
         elif options.verb == "down":
             down(options.root)
         elif options.verb == "node-up":
             node_up(options.root, options.node)
         else:
-            print(
-                f"{options.node}: {processes.kill_node(options.root, options.node, options.daemon)} process(es) killed"
-            )
+            killed = processes.kill_node(options.root, options.node, options.daemon)
+            print(f"{options.node}: {killed} process(es) killed")
     except (VirtualError, processes.NoSuchNodeError) as error:
         print(f"slurm/virtual: {error}", file=sys.stderr)
         return 1
