@@ -141,7 +141,7 @@ def _write(root: Path, shape: Shape) -> None:
         'summary = "virtual nodes on one machine"\n'
         f'slurm_conf = "{root}/slurm.conf"\npartition = "debug"\nvirtual = true\nfabric = "tcp"\n'
         f"ranks_per_node = 2\ncpus_per_node = {shape.cpus}\ngpus_per_node = {shape.gpus}\nexclusive = false\n"
-        "max_running = 1\n"  # the nodes share one machine: launches at a time would only slow each other
+        "max_running = 1\nminutes = 30\n"  # the nodes share one machine: one launch at a time, and no telling how long
     )
 
 

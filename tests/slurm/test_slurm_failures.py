@@ -6,52 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from running import Run
-from virtual import Cluster, Submit, Submitted, cluster_command, suite, the_run, wait_until
+from virtual import CALM, SLOW, Cluster, Submit, Submitted, cluster_command, suite, the_run, wait_until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(240)]
-
-CALM = {"constraint": "vn5|vn6|vn7|vn8", "requeue": False}
-
-
-# Nodes of which one goes down, and what is submitted to them; and a job that meets its time limit.
-SLOW: dict[str, tuple[dict[str, object], Sequence[str], Sequence[str]]] = {
-    "timeout": (CALM | {"signal_seconds": 0}, ["none", "hang-all"], ["--nodes", "1", "--minutes", "1"]),
-    "requeue": ({"constraint": "vn1|vn2", "requeue": True}, ["none", *["slow"] * 5], ["--nodes", "2"]),
-    "no requeue": ({"constraint": "vn3|vn4", "requeue": False}, ["hang-all"], ["--nodes", "2"]),
-}
-
-
-@pytest.fixture(scope="module")
-def background(
-    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, plugin_environment: dict[str, str]
-) -> dict[str, Submitted]:
-    """What takes up to a minute in Slurm, begun before the other tests: a time limit, nodes that crash."""
-    runs = {}
-    for name, (keys, modes, words) in SLOW.items():
-        folder = tmp_path_factory.mktemp(name.replace(" ", "-"))
-        file = suite(folder, modes, timeout=300)
-        text = file.read_text().replace("max_samples = 20", "max_samples = 100").replace("seconds = 0.2", "seconds = 2")
-        file.write_text(text)
-        done = subprocess.run(
-            [sys.executable, "-m", "clustermark", "submit", str(file), "--site", str(cluster.site(folder, keys)),
-             "--out", str(folder / "out"), "--no-report", "--ranks-per-node", "1", *words],
-            env=plugin_environment, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        runs[name] = Submitted(the_run(folder / "out"), done.stdout)
-    wait_until(lambda: len(runs["requeue"].events("done")) >= 2, 60, "two finished cases")
-    wait_until(lambda: runs["no requeue"].events("start"), 60, "a case")
-    assert runs["no requeue"].last.record(0, 0)["nodes"] == "vn[3-4]"
-    # A second node goes: what started the launch lives on and must not blame the case. A first one: all goes.
-    for node in ("vn2", "vn3"):
-        done = cluster_command("node-kill", node, "--root", str(cluster.root))
-        assert done.returncode == 0, done.stderr
-    return runs
 
 
 def collect(clustermark: Run, run: Submitted, code: int, *words: str) -> str:
