@@ -44,7 +44,7 @@ def cluster() -> Iterator[Cluster]:
     folder.chmod(0o755)
     root = folder / "c"
     try:
-        done = cluster_command("up", "--root", str(root), "--nodes", str(NODES))
+        done = cluster_command("up", "--root", str(root), "--nodes", str(NODES), umask=0)
         assert done.returncode == 0, done.stderr
         yield Cluster(root)
     finally:

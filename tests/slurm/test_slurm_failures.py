@@ -230,9 +230,7 @@ def test_a_client_that_is_killed_loses_nothing_and_a_silent_controller_is_asked_
         waiting.kill()
     cluster.wait_for_end(run.job())
     cluster.wait_for_end(run.job("collect"))
-    controller = int((cluster.root / "run" / "slurmctld.pid").read_text())
-    subprocess.run(["kill", str(controller)], check=True)
-    wait_until(lambda: not Path(f"/proc/{controller}/fd").exists(), 20, "the controller's end")
+    cluster.stop_controller()
     try:
         done = clustermark("status", run.folder, "--json")
         assert done.returncode == 0, done.stderr
@@ -242,6 +240,26 @@ def test_a_client_that_is_killed_loses_nothing_and_a_silent_controller_is_asked_
     finally:
         cluster.start_controller()
     collect(clustermark, run, 0)
+
+
+def test_a_controller_that_restarts_under_a_waiting_client_loses_nothing(
+    cluster: Cluster, tmp_path: Path, plugin_environment: dict[str, str]
+) -> None:
+    words = ["--nodes", "1", "--ranks-per-node", "1", "--out", str(tmp_path / "out"), "--no-report", "--wait"]
+    command = [sys.executable, "-m", "clustermark", "submit", str(suite(tmp_path, ["slow", "none"]))]
+    log = tmp_path / "said"
+    with log.open("w") as said, subprocess.Popen(
+        [*command, "--site", str(cluster.site(tmp_path, CALM)), *words],
+        env=plugin_environment, stdout=subprocess.DEVNULL, stderr=said,
+    ) as waiting:  # fmt: skip
+        wait_until(lambda: "RUNNING" in log.read_text(), 60, "a running task")
+        cluster.stop_controller()
+        try:
+            wait_until(lambda: "no answer" in log.read_text(), 60, "a poll without an answer")
+        finally:
+            cluster.start_controller()
+        assert waiting.wait(90) == 0, log.read_text()
+    assert set(Submitted(the_run(tmp_path / "out"), "").reasons().values()) == {"ok"}
 
 
 def test_a_job_that_lost_a_node_is_started_again_and_runs_only_the_rest(

@@ -246,6 +246,18 @@ def test_cancel_ends_what_was_submitted(tmp_path: Path) -> None:
     assert cancel([made], slurm) == list(ids.values())
 
 
+def test_jobs_that_a_silent_slurm_could_not_cancel_are_not_forgotten(tmp_path: Path) -> None:
+    _, made = submission(tmp_path, 1)
+    fake = FakeSlurm()
+    slurm = Slurm(Site(), asking=fake, sleep=lambda seconds: None)
+    ids = submit(made, slurm, lambda part, job: None)
+    fake.silent = {"scancel"}
+    with pytest.raises(SilentError, match=r"its jobs may go on: `clustermark cancel .*` later"):
+        cancel([made], slurm)
+    fake.silent = set()
+    assert cancel([made], slurm) == list(ids.values())
+
+
 def test_no_slurm_at_all_is_one_sentence(tmp_path: Path) -> None:
     slurm = Slurm(Site(), asking=lambda w, e, s: Ended(None, why="cannot be started (No such file)"))
     with pytest.raises(SilentError, match="sbatch got no answer from Slurm: cannot be started"):
