@@ -109,6 +109,12 @@ PLACES = st.sampled_from(
     + [("site", key) for key in (*SITE_KEYS, "environment")]
     + [("file", "suite"), ("file", "site")]
 )
+# Where any printable word is taken: what is planted here reaches the scripts.
+FREE = st.sampled_from(
+    [("", "--out"), ("", "--mpirun"), ("suite", "name"), ("suite", "summary"), ("file", "suite"), ("site", "python"),
+     *(("site", key) for key in ("summary", "slurm_conf", "mpiexec", "srun_options", "environment"))]
+)  # fmt: skip
+WORDS = HOSTILE.map(lambda word: word.replace("\0", ""))
 Planted = Mapping[tuple[str, str], str]
 
 
@@ -134,7 +140,7 @@ def files(folder: Path, planted: Planted) -> tuple[Path, Path]:
 
 
 @settings(max_examples=80)
-@given(st.dictionaries(PLACES, HOSTILE.map(lambda word: word.replace("\0", "")), min_size=1, max_size=4))
+@given(st.dictionaries(PLACES, WORDS, min_size=1, max_size=3) | st.dictionaries(FREE, WORDS, min_size=1, max_size=4))
 @example(
     {("", "--out"): "$(touch ran)", ("suite", "name"): "a\ntouch ran\n", ("site", "environment"): "'; touch ran; '"}
 )
