@@ -31,7 +31,7 @@ echo "leaks: $(grep -c 'root/etc/hosts' /proc/self/mountinfo)"
 
 def in_a_chroot(folder: Path, words: list[str]) -> list[str]:
     """What the words say in such a root, then how many mounts of theirs are seen outside."""
-    made = ["unshare", "--mount", "sh", "-c", CHROOT % shlex.join(words), "sh", str(folder)]
+    made = namespaces.own_words(CHROOT % shlex.join(words), str(folder))
     done = subprocess.run(made, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0 or done.stdout.endswith("leaks: 0\n"), done.stderr
     return done.stdout.splitlines()
