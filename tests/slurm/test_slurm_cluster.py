@@ -62,10 +62,11 @@ def test_a_suite_over_one_and_two_nodes_ends_in_one_report(
         assert {task["partition"] for task in facts["tasks"]} == {"debug"}
         assert all(task["nodes"].startswith("vn") for task in facts["tasks"])
     assert writable_for_everybody(run.folder) == []
-    done = clustermark("collect", run.folder)
-    assert done.returncode == 0, done.stderr
-    for text in (done.stdout, *((run.folder / f"report.{kind}").read_text() for kind in ("html", "md"))):
-        assert "virtual nodes, not performance" in text, "in the table and in both reports"
+    if mpi_python == sys.executable:  # once is enough
+        done = clustermark("collect", run.folder)
+        assert done.returncode == 0, done.stderr
+        for text in (done.stdout, *((run.folder / f"report.{kind}").read_text() for kind in ("html", "md"))):
+            assert "virtual nodes, not performance" in text, "in the table and in both reports"
     refused = clustermark("run", "--resume", run.folder)
     assert refused.returncode == 2
     assert "was submitted to Slurm" in refused.stderr
