@@ -17,20 +17,28 @@ JOBS ?= 2
 TEST_EXTRAS := mpi,test,check$(if $(filter-out 0,$(CUDA)),$(shell echo ,cuda-test))
 TESTED := $(VENV)/.test$(if $(filter-out 0,$(CUDA)),-cuda)
 
-.PHONY: run test check perf validate validate-md validate-climate format clean
+.PHONY: run test check lint types environments perf validate validate-md validate-climate format clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
 	$(BIN)/clustermark run smoke
 
 test: $(TESTED) $(MPICH)/.run
-	CLUSTERMARK_OTHER_PYTHON=$(abspath $(MPICH))/bin/python $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --max-worker-restart 0
+	CLUSTERMARK_OTHER_PYTHON=$(abspath $(MPICH))/bin/python $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
-check: $(TESTED)
+check: lint types
+
+lint: $(TESTED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-logo
+
+types: $(TESTED)
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
+
+# The two environments of the tests, one after the other: both installs write into this tree.
+environments: $(TESTED)
+	$(MAKE) $(MPICH)/.run
 
 perf: $(TESTED) $(MPICH)/.run
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE CLUSTERMARK_OTHER_PYTHON=$(abspath $(MPICH))/bin/python \

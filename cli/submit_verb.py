@@ -266,6 +266,7 @@ def _wait(run: RunDirectory, submissions: list[Submission], slurm: Slurm, option
         states = wait(watch, show, limit)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one must not leave jobs behind
+        print("cancelling every job of the run", file=sys.stderr, flush=True)
         jobs = cancel(submissions[-1:], slurm)
         print(f"cancelled {' '.join(jobs)}; what was finished stays: clustermark collect {run.path}", file=sys.stderr)
         return EXIT_INTERRUPTED

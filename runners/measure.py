@@ -28,6 +28,8 @@ WARMUP_SECONDS = 0.05
 WARMUP_LEAST, WARMUP_MOST = 3, 500
 # Below this a step is dominated by jitter of the clock and the barrier, so a wider interval is accepted.
 SHORT_STEP, SHORT_STEP_FACTOR = 10e-6, 2.5
+# Signs of life within the silence after which a launch is taken for hung, if a step is not longer than their distance.
+SIGNS_PER_TIMEOUT = 10
 
 # A window of a device holds a launch and a wait, some 10 µs: fewer empty ones tell its floor.
 DEVICE_FLOOR_WINDOWS = 200
@@ -136,7 +138,7 @@ def measure(
     transport : its barrier lines the ranks up before every window
     sampling : caps, counts, wanted interval
     floor : [s] empty window, equal on all ranks; for an asynchronous device it is measured anew, with its wait
-    alive : called between batches, outside every window
+    alive : called between batches, and within those that last long; outside every window
     device : what the steps run on; None is a device that has done its work when a call returns
 
     Returns
@@ -158,7 +160,8 @@ def measure(
         steps = 1 if cold else min(MOST_STEPS, max(1, math.ceil(shortest / max(typical, 1e-9))))
         if watched is not None:
             del watched.device_seconds[:]
-        seconds, stopped_by = _sample(trial, transport, sampling, steps, alive, timed)
+        at_once = max(1, int(sampling.timeout / SIGNS_PER_TIMEOUT / max(steps * typical, 1e-9)))
+        seconds, stopped_by = _sample(trial, transport, sampling, steps, at_once, alive, timed)
     finally:
         if collecting:
             gc.enable()
@@ -206,17 +209,28 @@ def _warm_up(
 
 
 def _sample(
-    trial: Trial, transport: Transport, sampling: Sampling, steps: int, alive: Callable[[], None], timed: Windows
+    trial: Trial,
+    transport: Transport,
+    sampling: Sampling,
+    steps: int,
+    at_once: int,
+    alive: Callable[[], None],
+    timed: Windows,
 ) -> tuple[array[float], str]:
-    """Batches of windows; after each, rank 0 looks at the slowest rank's times and says go on or stop."""
+    """Batches of windows; after each, rank 0 looks at the slowest rank's times and says go on or stop.
+
+    `at_once` is how many windows are taken between two signs of life.
+    """
     seconds = array("d")
     slowest: list[Seconds] = []
     begun = perf_counter()
     batch = sampling.min_samples
     while True:
-        new = timed(trial.step, transport.barrier, steps, batch, trial.reset)
+        new = array("d")
+        for begin in range(0, batch, at_once):
+            new.extend(timed(trial.step, transport.barrier, steps, min(at_once, batch - begin), trial.reset))
+            alive()
         seconds.extend(new)
-        alive()
         over_ranks = transport.max_to_root(np.frombuffer(new))
         verdict, batch = "", 0
         if over_ranks is not None:

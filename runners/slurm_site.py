@@ -197,12 +197,15 @@ def _line(value: object, where: str) -> str:
     return value
 
 
+def site_folders() -> list[Path]:
+    """Where sites are looked for by name: those that come with clustermark, then the folder CLUSTERMARK_SITES."""
+    own = os.environ.get("CLUSTERMARK_SITES")
+    return [Path(str(files("clustermark.slurm") / "sites")), *([Path(own)] if own else [])]
+
+
 def sites() -> dict[str, Path]:
-    """Name → file of the sites that can be named: those that come with clustermark, then $CLUSTERMARK_SITES."""
-    folders = [Path(str(files("clustermark.slurm") / "sites"))]
-    if os.environ.get("CLUSTERMARK_SITES"):
-        folders.append(Path(os.environ["CLUSTERMARK_SITES"]))
-    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+    """Name → file of the sites that can be named; a user's site hides one of the same name that comes along."""
+    return {path.stem: path for folder in site_folders() for path in sorted(folder.glob("*.toml"))}
 
 
 def load_site(name: str) -> Site:
@@ -210,16 +213,18 @@ def load_site(name: str) -> Site:
     known = sites()
     path = known.get(name) or Path(name)
     if name not in known and path.suffix != ".toml":
-        raise UsageError(
-            f"site '{plain(name)}' is not known{nearest(name, known)}; give a .toml file, or a folder of them in "
-            f"CLUSTERMARK_SITES"
+        places = " and ".join(
+            plain(str(folder), 1000) + ("" if folder.is_dir() else " (no folder)") for folder in site_folders()
         )
+        raise UsageError(
+            f"site '{plain(name)}' is not known{nearest(name, known)}; looked in {places}; give a .toml file, or a "
+            f"folder of them in CLUSTERMARK_SITES"
+        )
+    shown = plain(str(path), 1000)
     try:
         data = tomllib.loads(path.read_bytes().decode("utf-8"))
     except OSError as error:
-        raise UsageError(
-            f"site {plain(str(path), 1000)}: cannot be read ({error.strerror}); give a .toml file"
-        ) from None
+        raise UsageError(f"site {shown}: cannot be read ({error.strerror}); give a .toml file") from None
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"site {path}: is not TOML ({plain(str(error), 200)}); mend that line") from None
-    return Site.from_dict({"name": path.stem, **data}, f"site {path}")
+        raise UsageError(f"site {shown}: is not TOML ({plain(str(error), 200)}); mend that line") from None
+    return Site.from_dict({"name": path.stem, **data}, f"site {shown}")

@@ -75,7 +75,9 @@ DOOMED = frozenset(
         "job_requeued_in_held_state",
     )
 )
-_RANGES = re.compile(r"(\d+)_\[([\d,-]+)(?:%\d+)?\]")
+_RANGES = re.compile(r"([0-9]+)_\[([^\]%]*)(?:%[0-9]+)?\]")
+_RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9})(?::([0-9]{1,9}))?)?")
+MOST_TASKS = 4_000_001  # the greatest MaxArraySize of slurm.conf(5)
 
 
 @dataclass(frozen=True)
@@ -111,15 +113,24 @@ def plain_state(text: str) -> str:
 
 
 def task_ids(text: str) -> list[str]:
-    """``"12_3"`` → itself; ``"12_[0-2,5%4]"`` → ``["12_0", "12_1", "12_2", "12_5"]``; ``"12"`` → itself."""
+    """``"12_3"`` → itself; ``"12_[0-2,5%4]"`` → ``["12_0", "12_1", "12_2", "12_5"]``; ``"12"`` → itself.
+
+    Steps (``1-5:2``) are followed, the dots of a list that was cut short (``1,3,...``) are passed over, and what is no
+    list of tasks stays as it is.
+    """
     ranges = _RANGES.fullmatch(text)
     if not ranges:
         return [text]
-    found = []
-    for part in ranges.group(2).split(","):
-        low, _, high = part.partition("-")
-        found += [f"{ranges.group(1)}_{number}" for number in range(int(low), int(high or low) + 1)]
-    return found
+    found: list[int] = []
+    for part in ranges.group(2).removesuffix(",...").split(","):
+        bounds = _RANGE.fullmatch(part)
+        if not bounds:
+            return [text]
+        low, high, step = int(bounds[1]), int(bounds[2] or bounds[1]), int(bounds[3] or 1)
+        if step < 1 or high < low or len(found) + (high - low) // step >= MOST_TASKS:
+            return [text]
+        found += range(low, high + 1, step)
+    return [f"{ranges.group(1)}_{number}" for number in found]
 
 
 def parse_squeue(text: str) -> dict[str, State]:
@@ -192,13 +203,18 @@ def parse_sacct(text: str) -> dict[str, Accounted]:
     return {name: Accounted(each.state, each.exit_code, each.nodes, energies.get(name)) for name, each in found.items()}
 
 
+# What Slurm writes for "no value" and "infinite" (NO_VAL, INFINITE of slurm.h), where a counter should stand.
+_NO_ENERGY = frozenset((2.0**32 - 2, 2.0**32 - 1))
+_SUFFIXES = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+
+
 def _joules(text: str) -> float | None:
-    """``"1234"`` or ``"1.21K"``; 0 is what a cluster without energy counters says."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMG]?)", text.strip())
+    """``"1234"`` or ``"1.21K"``, powers of ten; 0 is what a cluster without energy counters says."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([KMGT]?)", text.strip())
     if not match:
         return None
-    value = float(match.group(1)) * {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9}[match.group(2)]
-    return value if 0 < value < 1e15 else None
+    value = float(match.group(1)) * _SUFFIXES[match.group(2)]
+    return value if 0 < value < 1e15 and value not in _NO_ENERGY else None
 
 
 def parse_partition(text: str) -> Mapping[str, Any]:

@@ -92,10 +92,13 @@ def cancel(submissions: Sequence[Submission], slurm: Slurm) -> list[str]:
     cancelled: list[str] = []
     for submission in submissions:
         ids = submission.ids()
-        for part, job in ids.items():
-            ids[part] = job or slurm.find(submission.batch.job_name(part))
-        jobs = [job for job in ids.values() if job]
-        slurm.cancel(jobs)
+        try:
+            for part, job in ids.items():
+                ids[part] = job or slurm.find(submission.batch.job_name(part))
+            jobs = [job for job in ids.values() if job]
+            slurm.cancel(jobs)
+        except SilentError as error:
+            raise SilentError(f"{error}; its jobs may go on: `clustermark cancel {submission.run}` later") from None
         submission.note([{"event": "cancelled", "jobs": jobs}] if jobs else [])
         cancelled += jobs
     return cancelled

@@ -1,1 +1,1 @@
-"""The Slurm room: templates, sites and virtual nodes belong here; a batch script calls `clustermark run` meanwhile."""
+"""The Slurm room: texts of batch scripts, sites, a plain example, and real Slurm with virtual nodes."""

@@ -22,6 +22,19 @@ hypothesis_settings.load_profile("house")
 
 
 NEEDS_GPU = "needs a GPU: "
+# Where the files lie that take longest: begun at the end, the last of them would run alone. The first one mostly waits,
+# so that what runs beside it has the machine to itself.
+LONGEST = ("slurm/test_slurm_failures.py", "mpi/", "ptx/", "apps/", "benchmarks/", "slurm/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order in which pytest-xdist hands out the files (with --no-loadscope-reorder)."""
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(TESTS).as_posix()
+        return next((number for number, start in enumerate(LONGEST) if path.startswith(start)), len(LONGEST))
+
+    items.sort(key=place)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

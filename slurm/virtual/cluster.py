@@ -22,7 +22,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import processes  # beside this file, which may run before clustermark is installed
+import namespaces  # these are beside this file, which may run before clustermark is installed
+import processes
 
 PACKAGES = ("slurm-wlm", "munge", "libpmix-dev")
 TOOLS = ("slurmctld", "slurmd", "munged", "sinfo", "unshare")
@@ -67,14 +68,22 @@ def missing_tools() -> list[str]:
     return [tool for tool in TOOLS if shutil.which(tool, path=path) is None]
 
 
+def refuse_machine() -> None:
+    """Raises VirtualError where nodes cannot have host names and mounts of their own, whatever is installed."""
+    if os.geteuid() != 0:
+        raise VirtualError("virtual nodes need root, for a host name and a mount table of their own; use a container")
+    none = namespaces.why_none()
+    if none:
+        raise VirtualError(none)
+
+
 def up(root: Path, shape: Shape) -> None:
     """Start a cluster in `root`, a fresh one if there was one. Raises VirtualError; then nothing is left running."""
+    refuse_machine()
     if missing_tools():
         raise VirtualError(
             f"{missing_tools()[0]} is not installed: apt-get install -y --no-install-recommends {' '.join(PACKAGES)}"
         )
-    if os.geteuid() != 0:
-        raise VirtualError("virtual nodes need root, for a host name and a mount table of their own; use a container")
     if len(str(root)) > LONGEST_ROOT or not re.fullmatch(r"/[A-Za-z0-9/._-]+", str(root)):
         raise VirtualError(f"--root {root}: must be an absolute path of at most {LONGEST_ROOT} plain characters")
     if root.exists():
@@ -132,6 +141,7 @@ def _write(root: Path, shape: Shape) -> None:
         'summary = "virtual nodes on one machine"\n'
         f'slurm_conf = "{root}/slurm.conf"\npartition = "debug"\nvirtual = true\nfabric = "tcp"\n'
         f"ranks_per_node = 2\ncpus_per_node = {shape.cpus}\ngpus_per_node = {shape.gpus}\nexclusive = false\n"
+        "max_running = 1\nminutes = 30\n"  # the nodes share one machine: one launch at a time, and no telling how long
     )
 
 
@@ -162,8 +172,7 @@ def node_up(root: Path, node: str) -> None:
         shutil.rmtree(root / place / node, ignore_errors=True)
         (root / place / node).mkdir()
     script = 'hostname "$1" && mount --bind "$2" /etc/hosts && exec slurmd -N "$1"'
-    words = ["unshare", "--uts", "--mount", "--propagation", "private", "sh", "-c", script, "sh", node]
-    _run([*words, str(root / "hosts")], environment(root))
+    _run(namespaces.own_words(script, node, str(root / "hosts")), environment(root))
 
 
 def node_names(count: int) -> list[str]:
@@ -253,23 +262,22 @@ def main(arguments: Sequence[str]) -> int:
     verbs.choices["up"].add_argument("--install", action="store_true", help="install Slurm from Debian if missing")
     verbs.choices["node-kill"].add_argument("--daemon", action="store_true", help="slurmd only; its jobs go on")
     options = parser.parse_args(arguments)
+    os.umask(os.umask(0o077) | 0o022)  # root's daemons read what is written here
     try:
         if options.verb == "up":
+            refuse_machine()
             if options.install and missing_tools():
                 install()
             up(options.root, Shape(options.nodes, options.cpus, options.memory, options.gpus))
-            print(
-                f"{options.nodes} virtual nodes are up. Slurm's own commands find them after: . {options.root}/env.sh"
-            )
+            print(f"{options.nodes} virtual nodes are up; for Slurm's own commands: . {options.root}/env.sh")
             print(f"clustermark finds them with: --site {options.root}/site.toml")
         elif options.verb == "down":
             down(options.root)
         elif options.verb == "node-up":
             node_up(options.root, options.node)
         else:
-            print(
-                f"{options.node}: {processes.kill_node(options.root, options.node, options.daemon)} process(es) killed"
-            )
+            killed = processes.kill_node(options.root, options.node, options.daemon)
+            print(f"{options.node}: {killed} process(es) killed")
     except (VirtualError, processes.NoSuchNodeError) as error:
         print(f"slurm/virtual: {error}", file=sys.stderr)
         return 1

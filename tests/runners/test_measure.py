@@ -257,6 +257,19 @@ def test_the_garbage_collector_rests_while_sampling_and_is_as_before_afterwards(
         gc.enable() if before else gc.disable()
 
 
+@pytest.mark.parametrize("step", [0.5, 5.0, 50.0])
+def test_slow_steps_give_signs_of_life_within_a_batch_so_that_they_are_not_taken_for_hung(
+    clock: Clock, step: float
+) -> None:
+    """Twenty samples of 5 s are longer than a time limit of 60 s; only a single step may be silent."""
+    signs = [clock.now]
+    sampling = Sampling(seconds=0.2, min_samples=20, max_samples=1000, timeout=60.0)
+    found = measured(lasting(clock, itertools.repeat(step)), sampling, alive=lambda: signs.append(clock.now))
+    assert found.seconds.size == 20
+    warmup = 3 * step
+    assert max(np.diff(signs)) <= max(60.0 / harness.SIGNS_PER_TIMEOUT, warmup)
+
+
 def test_the_sign_of_life_is_given_between_batches_and_outside_every_window(clock: Clock) -> None:
     given: list[float] = []
 

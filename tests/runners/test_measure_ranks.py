@@ -135,5 +135,6 @@ def test_the_slowest_rank_sizes_and_defines_a_sample(clock: Clock) -> None:
 
 def test_ranks_that_decide_by_themselves_are_caught(clock: Clock) -> None:
     durations = (noisy(1e-3, 2e-3), noisy(4e-3, 9e-3))
-    with pytest.raises((threading.BrokenBarrierError, ValueError)):
+    # Which of them depends on whose word meets whose samples.
+    with pytest.raises((threading.BrokenBarrierError, ValueError, TypeError)):
         on_two_ranks(clock, durations, Sampling(10.0, 10, 25, 0.001), DeafTransport, patience=0.3)

@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 from running import Run
-from virtual import Cluster, Submit, Submitted, cluster_command, the_run
+from virtual import SLOW, Cluster, Submit, Submitted, cluster_command, suite, the_run, wait_until
 
-NODES = 6
+from clustermark.slurm.virtual import namespaces
+
+NODES = 8
 
 
 def _unable() -> str:
@@ -25,32 +27,24 @@ def _unable() -> str:
     return f"no Slurm here ({', '.join(missing)}): slurm/virtual/up --install" if missing else ""
 
 
-def _no_namespaces() -> str:
-    """ "" if nodes can have names and mounts of their own here, else why not, which is no missing package."""
-    tried = ["unshare", "--uts", "--mount", "--propagation", "private", "true"]
-    done = subprocess.run(tried, check=False, capture_output=True, text=True, timeout=20)
-    said = done.stderr.strip() or done.returncode
-    return f"virtual nodes need namespaces, and there are none to be had here ({said})" if done.returncode else ""
-
-
 def _found(tool: str) -> bool:
     return shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """Six nodes, of which nothing is left afterwards."""
+    """Eight nodes, of which nothing is left afterwards."""
     reason = _unable()
     if reason:
         assert not os.environ.get("CLUSTERMARK_REQUIRE_SLURM"), reason
         pytest.skip(reason)
-    if _no_namespaces():
-        pytest.skip(_no_namespaces())
+    if namespaces.why_none():  # which is no missing package
+        pytest.skip(namespaces.why_none())
     folder = Path(tempfile.mkdtemp(prefix="cmslurm-"))
     folder.chmod(0o755)
     root = folder / "c"
     try:
-        done = cluster_command("up", "--root", str(root), "--nodes", str(NODES))
+        done = cluster_command("up", "--root", str(root), "--nodes", str(NODES), umask=0)
         assert done.returncode == 0, done.stderr
         yield Cluster(root)
     finally:
@@ -72,3 +66,31 @@ def submit(clustermark: Run, tmp_path: Path) -> Submit:
         return Submitted(the_run(out), done.stdout + done.stderr)
 
     return call
+
+
+@pytest.fixture(scope="module")
+def background(
+    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, plugin_environment: dict[str, str]
+) -> dict[str, Submitted]:
+    """What takes up to a minute in Slurm, begun before the other tests: a time limit, nodes that crash."""
+    runs = {}
+    for name, (keys, modes, words) in SLOW.items():
+        folder = tmp_path_factory.mktemp(name.replace(" ", "-"))
+        file = suite(folder, modes, timeout=300)
+        text = file.read_text().replace("max_samples = 20", "max_samples = 100").replace("seconds = 0.2", "seconds = 2")
+        file.write_text(text)
+        done = subprocess.run(
+            [sys.executable, "-m", "clustermark", "submit", str(file), "--site", str(cluster.site(folder, keys)),
+             "--out", str(folder / "out"), "--no-report", "--ranks-per-node", "1", *words],
+            env=plugin_environment, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        runs[name] = Submitted(the_run(folder / "out"), done.stdout)
+    wait_until(lambda: len(runs["requeue"].events("done")) >= 2, 60, "two finished cases")
+    wait_until(lambda: runs["no requeue"].events("start"), 60, "a case")
+    assert runs["no requeue"].last.record(0, 0)["nodes"] == "vn[3-4]"
+    # A second node goes: what started the launch lives on and must not blame the case. A first one: all goes.
+    for node in ("vn2", "vn3"):
+        done = cluster_command("node-kill", node, "--root", str(cluster.root))
+        assert done.returncode == 0, done.stderr
+    return runs

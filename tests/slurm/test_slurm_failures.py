@@ -6,47 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from running import Run
-from virtual import Cluster, Submit, Submitted, cluster_command, suite, the_run, wait_until
+from virtual import CALM, SLOW, Cluster, Submit, Submitted, cluster_command, suite, the_run, wait_until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(240)]
-
-CALM = {"constraint": "vn3|vn4|vn5|vn6", "requeue": False}
-
-
-@pytest.fixture(scope="module")
-def background(
-    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, plugin_environment: dict[str, str]
-) -> Iterator[dict[str, Submitted]]:
-    """What takes a minute in Slurm, begun before the other tests: a time limit, nodes that crash."""
-    runs = {}
-    for name, keys, words in (
-        ("timeout", CALM | {"signal_seconds": 0}, ["--minutes", "1"]),
-        ("requeue", {"constraint": "vn1|vn2", "requeue": True}, ["--minutes", "5"]),
-    ):
-        folder = tmp_path_factory.mktemp(name)
-        modes = ["none", "hang-all"] if name == "timeout" else ["none", "slow", "slow", "slow", "slow", "slow"]
-        file = suite(folder, modes, timeout=300)
-        text = file.read_text().replace("max_samples = 20", "max_samples = 100").replace("seconds = 0.2", "seconds = 2")
-        file.write_text(text)
-        shape = ["--nodes", "1" if name == "timeout" else "2", "--ranks-per-node", "1"]
-        done = subprocess.run(
-            [sys.executable, "-m", "clustermark", "submit", str(file), "--site", str(cluster.site(folder, keys)),
-             "--out", str(folder / "out"), "--no-report", *shape, *words],
-            env=plugin_environment, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        runs[name] = Submitted(the_run(folder / "out"), done.stdout)
-    crashing = runs["requeue"]
-    wait_until(lambda: len(crashing.events("done")) >= 2, 60, "two finished cases")
-    # The second node goes: what started the launch lives on and must not blame the case.
-    done = cluster_command("node-kill", "vn2", "--root", str(cluster.root))
-    assert done.returncode == 0, done.stderr
-    yield runs
 
 
 def collect(clustermark: Run, run: Submitted, code: int, *words: str) -> str:
@@ -58,7 +24,7 @@ def collect(clustermark: Run, run: Submitted, code: int, *words: str) -> str:
 
 def test_the_slow_failures_are_under_way(background: dict[str, Submitted]) -> None:
     """First in this file: Slurm works on them while the other tests run."""
-    assert set(background) == {"timeout", "requeue"}
+    assert set(background) == set(SLOW)
 
 
 def test_a_case_that_raises_or_is_killed_fails_alone_and_names_its_job(
@@ -103,6 +69,14 @@ def test_worlds_of_one_rank_are_found_whatever_the_exit_status(
     reason = run.reasons()["none"]
     assert "the launch has 1 rank(s) where 2 were asked" in reason
     assert f"Slurm job {run.job()}_0" in reason
+
+
+def test_a_job_that_lost_a_node_goes_back_to_the_queue(background: dict[str, Submitted], cluster: Cluster) -> None:
+    run = background["requeue"]
+    wait_until(lambda: cluster.states(run.job())[f"{run.job()}_0"].state == "PENDING", 90, "the requeue")
+    done_before = {(event["case"], event["launch"]) for event in run.events("done")}
+    assert 2 <= len(done_before) < 6
+    assert cluster_command("node-up", "vn2", "--root", str(cluster.root)).returncode == 0
 
 
 def test_near_the_time_limit_a_task_ends_by_itself_and_keeps_what_it_had(
@@ -256,9 +230,7 @@ def test_a_client_that_is_killed_loses_nothing_and_a_silent_controller_is_asked_
         waiting.kill()
     cluster.wait_for_end(run.job())
     cluster.wait_for_end(run.job("collect"))
-    controller = int((cluster.root / "run" / "slurmctld.pid").read_text())
-    subprocess.run(["kill", str(controller)], check=True)
-    wait_until(lambda: not Path(f"/proc/{controller}/fd").exists(), 20, "the controller's end")
+    cluster.stop_controller()
     try:
         done = clustermark("status", run.folder, "--json")
         assert done.returncode == 0, done.stderr
@@ -270,24 +242,30 @@ def test_a_client_that_is_killed_loses_nothing_and_a_silent_controller_is_asked_
     collect(clustermark, run, 0)
 
 
-def test_a_time_limit_keeps_what_was_finished_and_names_the_rest(
-    background: dict[str, Submitted], cluster: Cluster, clustermark: Run
+def test_a_controller_that_restarts_under_a_waiting_client_loses_nothing(
+    cluster: Cluster, tmp_path: Path, plugin_environment: dict[str, str]
 ) -> None:
-    run = background["timeout"]
-    states = cluster.wait_for_end(run.job(), 150)
-    assert {state.state for state in states.values()} == {"TIMEOUT"}
-    cluster.wait_for_end(run.job("collect"))
-    assert f"Slurm job {run.job()}_0 ended TIMEOUT" in run.reasons()["hang-all"]
+    words = ["--nodes", "1", "--ranks-per-node", "1", "--out", str(tmp_path / "out"), "--no-report", "--wait"]
+    command = [sys.executable, "-m", "clustermark", "submit", str(suite(tmp_path, ["slow", "none"]))]
+    log = tmp_path / "said"
+    with log.open("w") as said, subprocess.Popen(
+        [*command, "--site", str(cluster.site(tmp_path, CALM)), *words],
+        env=plugin_environment, stdout=subprocess.DEVNULL, stderr=said,
+    ) as waiting:  # fmt: skip
+        wait_until(lambda: "RUNNING" in log.read_text(), 60, "a running task")
+        cluster.stop_controller()
+        try:
+            wait_until(lambda: "no answer" in log.read_text(), 60, "a poll without an answer")
+        finally:
+            cluster.start_controller()
+        assert waiting.wait(90) == 0, log.read_text()
+    assert set(Submitted(the_run(tmp_path / "out"), "").reasons().values()) == {"ok"}
 
 
 def test_a_job_that_lost_a_node_is_started_again_and_runs_only_the_rest(
     background: dict[str, Submitted], cluster: Cluster, clustermark: Run
 ) -> None:
     run = background["requeue"]
-    wait_until(lambda: cluster.states(run.job())[f"{run.job()}_0"].state == "PENDING", 90, "the requeue")
-    done_before = {(event["case"], event["launch"]) for event in run.events("done")}
-    assert 2 <= len(done_before) < 6
-    assert cluster_command("node-up", "vn2", "--root", str(cluster.root)).returncode == 0
     states = cluster.wait_for_end(run.job(), 120)
     assert {state.state for state in states.values()} == {"COMPLETED"}
     collect(clustermark, run, 0)
@@ -298,15 +276,20 @@ def test_a_job_that_lost_a_node_is_started_again_and_runs_only_the_rest(
 
 
 def test_without_requeue_a_lost_node_ends_the_job(
-    cluster: Cluster, submit: Submit, clustermark: Run, tmp_path: Path
+    background: dict[str, Submitted], cluster: Cluster, clustermark: Run
 ) -> None:
-    site = cluster.site(tmp_path, {"constraint": "vn1|vn2", "requeue": False})
-    run = submit(suite(tmp_path, ["hang-all"], timeout=200), "--site", site, "--nodes", "2", "--ranks-per-node", "1")
-    wait_until(lambda: run.events("start"), 60, "a case")
-    first = run.last.record(0, 0)["nodes"]
-    assert first == "vn[1-2]"
-    assert cluster_command("node-kill", "vn1", "--root", str(cluster.root)).returncode == 0
+    run = background["no requeue"]
     states = cluster.wait_for_end(run.job(), 90)
     assert {state.state for state in states.values()} == {"NODE_FAIL"}
     collect(clustermark, run, 4)
     assert f"Slurm job {run.job()}_0 ended NODE_FAIL" in run.reasons()["hang-all"]
+
+
+def test_a_time_limit_keeps_what_was_finished_and_names_the_rest(
+    background: dict[str, Submitted], cluster: Cluster, clustermark: Run
+) -> None:
+    run = background["timeout"]
+    states = cluster.wait_for_end(run.job(), 150)
+    assert {state.state for state in states.values()} == {"TIMEOUT"}
+    cluster.wait_for_end(run.job("collect"))
+    assert f"Slurm job {run.job()}_0 ended TIMEOUT" in run.reasons()["hang-all"]

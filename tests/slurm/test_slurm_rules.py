@@ -1,4 +1,4 @@
-"""Parsers of what Slurm prints, the rules by which a point passes, and the client's manners; no Slurm needed."""
+"""The rules by which a point passes, and the client's manners; no Slurm needed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from clustermark.core.case import Case
 from clustermark.core.errors import UsageError
@@ -27,13 +25,6 @@ from clustermark.runners.slurm_states import (
     ALIVE,
     CUT_SHORT,
     State,
-    minutes_of,
-    parse_partition,
-    parse_sacct,
-    parse_scontrol,
-    parse_squeue,
-    plain_state,
-    task_ids,
 )
 from clustermark.runners.slurm_submission import Submission
 from clustermark.runners.slurm_submit import cancel, refuse_partition, submit, wait
@@ -41,87 +32,6 @@ from clustermark.runners.slurm_tools import SilentError, Slurm, clean_environmen
 from clustermark.runners.slurm_watch import Key, Watch, next_delay
 
 CASE = Case("noop", 1, {}, "fp64", "cpu", "mpi", "ompi-tcp", 4, 2)
-
-# --- parsers ---------------------------------------------------------------------------------------------------
-
-# As `sacct -n -P -o JobID,State,ExitCode,NodeList,ElapsedRaw,ConsumedEnergyRaw` prints, written from sacct(1) of each
-# release: energy of the job and its steps, a job that was requeued, "by UID", states that only newer ones have.
-SACCT = {
-    "22.05": [
-        "12_0|COMPLETED|0:0|vn[1-2]|61|",
-        "12_0.batch|COMPLETED|0:0|vn1|61|1200",
-        "12_0.0|COMPLETED|0:0|vn[1-2]|60|2400",
-        "12_1|CANCELLED by 1000|0:0|None assigned|0|",
-        "12_2|TIMEOUT|0:0|vn3|300|",
-    ],
-    "23.02": [
-        "12_0|COMPLETED|0:0|vn[1-2]|61|2400",
-        "12_0.extern|COMPLETED|0:0|vn[1-2]|61|2400",
-        "12_1|CANCELLED by 0|0:0||0|0",
-        "12_2|NODE_FAIL|0:0|vn3|10|0",
-        "12_2|TIMEOUT|0:0|vn4|300|0",
-    ],
-    "23.11": [
-        "12_0|COMPLETED|0:0|vn[1-2]|61|2.40K",
-        "12_1|CANCELLED by 1000|0:15|vn3|2|",
-        "12_2|TIMEOUT|0:0|vn3|300|",
-    ],
-    "24.05": [
-        "12_[3-5%2]|PENDING|0:0|None assigned|0|",
-        "12_0|COMPLETED|0:0|vn[1-2]|61|2400",
-        "12_1|CANCELLED|0:0||0|",
-        "12_2|TIMEOUT|0:0|vn3|300|",
-    ],
-    "25.05": [
-        "12_0|COMPLETED|0:0|vn[1-2]|61|2400",
-        "12_1|CANCELLED by 4294967294|0:0||0|",
-        "12_2|TIMEOUT|0:0|vn3|300|18446744073709551614",
-    ],
-}
-
-
-@pytest.mark.parametrize("release", SACCT)
-def test_accounting_of_every_release_is_read(release: str) -> None:
-    found = parse_sacct("\n".join(SACCT[release]) + "\n")
-    assert [found[f"12_{n}"].state.state for n in range(3)] == ["COMPLETED", "CANCELLED", "TIMEOUT"]
-    assert found["12_0"].nodes == "vn[1-2]"
-    assert found["12_0"].energy == 2400.0
-    assert found["12_2"].energy is None, "no counter is no zero"
-
-
-def test_squeue_and_scontrol_are_read() -> None:
-    assert parse_squeue("12_0|RUNNING|None\n12_[1-2%1]|PENDING|Resources\n7|COMPLETED|None\nerror: x\n") == {
-        "12_0": State("RUNNING", "", "squeue"),
-        "12_1": State("PENDING", "Resources", "squeue"),
-        "12_2": State("PENDING", "Resources", "squeue"),
-        "7": State("COMPLETED", "", "squeue"),
-    }
-    text = (
-        "JobId=13 ArrayJobId=12 ArrayTaskId=3 JobName=x JobState=FAILED Reason=NonZeroExitCode Dependency=(null)\n"
-        "JobId=12 ArrayJobId=12 ArrayTaskId=4-5,7%2 JobState=PENDING Reason=Priority\n"
-        "JobId=9 JobState=COMPLETED Reason=None\n"
-    )
-    found = parse_scontrol(text)
-    assert {name: state.state for name, state in found.items()} == {
-        "12_3": "FAILED", "12_4": "PENDING", "12_5": "PENDING", "12_7": "PENDING", "9": "COMPLETED",
-    }  # fmt: skip
-    assert parse_partition("PartitionName=a AllocNodes=ALL MaxTime=1-02:30:00 State=UP") == {
-        "state": "UP",
-        "minutes": 1590,
-    }
-    assert minutes_of("UNLIMITED") is None
-
-
-@given(st.text(max_size=200))
-def test_any_text_is_parsed_without_an_error(text: str) -> None:
-    for parse in (parse_squeue, parse_scontrol, parse_sacct, parse_partition, plain_state):
-        parse(text)
-
-
-def test_ids_of_a_part_of_an_array() -> None:
-    assert task_ids("5_[1-3,8%2]") == ["5_1", "5_2", "5_3", "5_8"]
-    assert task_ids("5_1") == ["5_1"]
-
 
 # --- the rules -------------------------------------------------------------------------------------------------
 
@@ -333,6 +243,18 @@ def test_cancel_ends_what_was_submitted(tmp_path: Path) -> None:
     fake = FakeSlurm()
     slurm = Slurm(Site(), asking=fake, sleep=lambda seconds: None)
     ids = submit(made, slurm, lambda part, job: None)
+    assert cancel([made], slurm) == list(ids.values())
+
+
+def test_jobs_that_a_silent_slurm_could_not_cancel_are_not_forgotten(tmp_path: Path) -> None:
+    _, made = submission(tmp_path, 1)
+    fake = FakeSlurm()
+    slurm = Slurm(Site(), asking=fake, sleep=lambda seconds: None)
+    ids = submit(made, slurm, lambda part, job: None)
+    fake.silent = {"scancel"}
+    with pytest.raises(SilentError, match=r"its jobs may go on: `clustermark cancel .*` later"):
+        cancel([made], slurm)
+    fake.silent = set()
     assert cancel([made], slurm) == list(ids.values())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -17,13 +18,28 @@ from clustermark.core.runfile import Run, read_run
 from clustermark.runners.slurm_states import State, parse_squeue
 from clustermark.runners.slurm_submission import Submission, submissions
 
+# Nodes on which nothing is planted to happen.
+CALM = {"constraint": "vn5|vn6|vn7|vn8", "requeue": False}
+# Nodes of which one goes down, and what is submitted to them; and a job that meets its time limit.
+SLOW: dict[str, tuple[Mapping[str, object], Sequence[str], Sequence[str]]] = {
+    "timeout": (CALM | {"signal_seconds": 0}, ["none", "hang-all"], ["--nodes", "1", "--minutes", "1"]),
+    "requeue": ({"constraint": "vn1|vn2", "requeue": True}, ["none", *["slow"] * 5], ["--nodes", "2"]),
+    "no requeue": ({"constraint": "vn3|vn4", "requeue": False}, ["hang-all"], ["--nodes", "2"]),
+}
+
 CLUSTER = Path(__file__).resolve().parents[2] / "slurm" / "virtual" / "cluster.py"
 
 
-def cluster_command(*words: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
-    """slurm/virtual/cluster.py as a user calls it."""
+def cluster_command(*words: str, timeout: float = 60.0, umask: int = -1) -> subprocess.CompletedProcess[str]:
+    """slurm/virtual/cluster.py as a user calls it; `umask` is that of the user, -1 for this process's."""
     command = [sys.executable, str(CLUSTER), *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, umask=umask, check=False)
+
+
+def writable_for_everybody(folder: Path) -> list[Path]:
+    """Files and folders, not sockets and devices."""
+    modes = ((path, path.lstat().st_mode) for path in [folder, *folder.rglob("*")])
+    return [path for path, mode in modes if (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) and mode & stat.S_IWOTH]
 
 
 def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
@@ -66,8 +82,18 @@ class Cluster:
         """Every task of an array, or the one job."""
         return parse_squeue(self.slurm("squeue", "-h", "-r", "-t", "all", "-o", "%i|%T|%r", f"--jobs={job}"))
 
+    def stop_controller(self) -> None:
+        """End slurmctld; from then on clients give up soon."""
+        controller = int((self.root / "run" / "slurmctld.pid").read_text())
+        subprocess.run(["kill", str(controller)], check=True)
+        wait_until(lambda: not Path(f"/proc/{controller}/fd").exists(), 20, "the controller's end")
+        text = (self.root / "slurm.conf").read_text()
+        (self.root / "slurm.conf.kept").write_text(text)
+        (self.root / "slurm.conf").write_text(text.replace("MessageTimeout=10", "MessageTimeout=2"))
+
     def start_controller(self) -> None:
         """slurmctld again, with the state it had."""
+        (self.root / "slurm.conf.kept").replace(self.root / "slurm.conf")
         words = ["/usr/sbin/slurmctld"]
         subprocess.run(words, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
         wait_until(lambda: self.slurm("squeue", "-h", "-t", "all"), 30, "the controller")
