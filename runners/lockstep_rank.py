@@ -170,7 +170,9 @@ class Rank:
             stopped_by=request["stopped_by"],
         )
         reason = "" if check.passed else f"{check.name}: {check.error:.3g}, allowed {check.bound:.3g}; {check.detail}"
+        arithmetic = getattr(at.trial, "arithmetic", "")  # versions without it take no such argument
         result = Result(
+            **({"arithmetic": arithmetic} if arithmetic else {}),
             case=case,
             launch=self.launch.launch,
             status="ok" if check.passed else "wrong",
