@@ -127,7 +127,8 @@ def _on_cpu(case: Case, a: Matrix, b: Matrix) -> Made:
         way.result,
         way.a,
         way.b,
-        *bounds,
+        bounds[0],
+        bounds[1],
         way.stored_bytes,
         str(arithmetic),
         timed=arithmetic.timed,
@@ -169,7 +170,7 @@ def operand(precision: str, values: Matrix) -> tuple[Matrix, Matrix]:
     from clustermark.core.precision import PRECISIONS as ROWS
 
     if precision == "bf16":
-        bits = number_formats.bf16_bits(values)
+        bits = number_formats.bf16_bits(values.astype(np.float32))
         return bits, number_formats.bf16_values(bits)
     stored = values.astype(ROWS[precision].storage)
     return stored, stored.astype(np.float64)
