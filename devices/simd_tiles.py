@@ -23,6 +23,8 @@ from clustermark.devices.simd_types import operation, spread
 UNROLL = 4
 # Bytes of a vector → rows and vectors of a tile: sums, B's vectors and a broadcast fill 32 registers or 16.
 SHAPES = {64: (12, 2), 32: (6, 2), 16: (6, 2)}
+# Bytes of a line of the caches, and by which A's panel, which comes from the second cache, is asked for beforehand.
+LINE, AHEAD = 64, 1024
 POINTER, BYTE = ir.IntType(64), ir.IntType(8)
 
 
@@ -240,6 +242,8 @@ def _panels(context: Any, builder: Any, shape: Tile, a: Any, b: Any, length: Any
     with cgutils.for_range(builder, turns) as loop:
         here = builder.gep(left, [builder.mul(loop.index, ir.Constant(POINTER, UNROLL * shape.rows * size))])
         there = builder.gep(right, [builder.mul(loop.index, ir.Constant(POINTER, UNROLL * shape.columns * size))])
+        for line in range(0, UNROLL * shape.rows * size, LINE):
+            _prefetch(builder, builder.gep(here, [ir.Constant(POINTER, AHEAD + line)]))
         for step in range(UNROLL):
             columns = [
                 builder.load(

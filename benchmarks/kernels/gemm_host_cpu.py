@@ -31,8 +31,9 @@ class Blocks:
     words: int
 
 
-# By bytes of a word: A's block takes a third of 512 KiB, a panel of B half of 32 KiB or a little more, B's block 8 MiB.
-BLOCKS = {8: Blocks(96, 4096, 256), 4: Blocks(144, 6144, 320)}
+# By bytes of a word. A panel of B takes half of 32 KiB or a little more, B's block 8 MiB or a little more; A's block a
+# fifth of 512 KiB: larger ones are slower here, most of all where other programs share the caches.
+BLOCKS = {8: Blocks(48, 4096, 256), 4: Blocks(48, 6144, 384)}
 
 
 @dataclass(frozen=True)
