@@ -52,6 +52,16 @@ def test_a_noisy_figure_takes_nobodys_place_on_the_front():
     assert states == {"fp64": "on the front", "mixed": "on the front", "fp32": "in doubt"}
 
 
+def test_the_fastest_way_to_each_stated_error_is_named_once_and_doubt_wins_nothing():
+    rows = [
+        app_row(),
+        app_row(precision="mixed"),
+        app_row(precision="fp32", slower=0.01, conditions=("noisy machine",)),
+    ]
+    table = speed_accuracy.draw(rows_of(rows)).to_dict()["usermeta"]["table"]["rows"]
+    assert [line[1:3] for line in table] == [["1e-06", "mixed"], ["1e-14", "fp64"]]
+
+
 def test_other_work_stands_in_another_panel():
     rows = [app_row(cells=cells, precision=precision) for cells in (10, 20) for precision in ("fp64", "fp32")]
     assert len(speed_accuracy.draw(rows_of(rows)).to_dict()["concat"]) == 2
