@@ -27,7 +27,7 @@ from tabulate import tabulate
 from threadpoolctl import threadpool_limits
 
 from clustermark.benchmarks.kernels.gemm_host_cpu import Workspace, multiply
-from clustermark.benchmarks.kernels.stream_host_cpu import stream_step
+from clustermark.benchmarks.kernels.stream_host_cpu import aligned, stream_step
 from clustermark.benchmarks.membw import SCALAR
 from clustermark.devices import fma
 from clustermark.devices.cpu import CpuDevice
@@ -195,7 +195,7 @@ def compare_triads(threads: int, rounds: int) -> tuple[list[list[str]], str]:
             a = ours.result()
             function = getattr(in_c, f"triad_{variant}")
             function.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_double, *[ctypes.c_void_p] * 3]
-            inputs = [CpuDevice().from_host(host[name]) for name in "bc"]
+            inputs = [aligned(host[name], CpuDevice()) for name in "bc"]
             places = [x.ctypes.data for x in (*inputs, a)]
             ends = [len(a) * k // threads // 8 * 8 for k in range(threads + 1)]
 
