@@ -16,11 +16,14 @@ from clustermark.core.accuracy import Arithmetic, accumulator_bits, product_erro
 from clustermark.core.case import Case
 from clustermark.core.context import Context
 from clustermark.core.number_formats import rounded_to
+from clustermark.core.plan import make_plan
 from clustermark.core.precision import PRECISIONS
 from clustermark.core.result import Result
+from clustermark.core.suite import load_suite
 from clustermark.core.summary import summarise
 from clustermark.core.workload import ParamValue, Trial
 from clustermark.devices.cpu import CpuDevice
+from clustermark.runners.catalog import machine, suites, workloads
 from clustermark.transports.local import LocalTransport
 
 GEMM = BENCHMARKS["gemm"]
@@ -214,3 +217,13 @@ def test_residues_give_integers_exactly_and_random_numbers_to_the_bound_of_float
 )
 def test_what_a_precision_has_not_is_refused(precision: str, params: dict[str, str | int], reason: str) -> None:
     assert reason in GEMM.refuse(case_of(precision, **params))
+
+
+@pytest.mark.parametrize("name", ["precisions", "roofline"])
+def test_no_case_of_a_suite_is_refused_by_its_workload(name: str) -> None:
+    """What a launcher or a machine lacks is not asked here."""
+    known = workloads()
+    plan = make_plan(load_suite(suites()[name]), known, machine(None, "no launcher"))
+    cases = [*plan.cases, *(case for case, _ in plan.skipped)]
+    assert len(cases) > 40
+    assert {case.label: known[case.workload].refuse(case) for case in cases} == {case.label: "" for case in cases}
