@@ -32,7 +32,7 @@ class Row:
     ----------
     case, status, reason : status is the worst of the launches: wrong, then failed, skipped, ok
     launches, launches_planned : done and asked
-    time : of one step; None unless every launch is ok and counts work: a wrong or simulated answer has no speed
+    time : of one step; None unless every launch is ok: a wrong or simulated answer has no speed
     metrics : headline first; empty unless ok
     check, fabric : of the launch that was worst
     conditions, counters : of any launch; counters are the largest over the launches
@@ -108,8 +108,9 @@ def summarise(case: Case, results: Sequence[Result], launches_planned: int) -> R
     """
     worst = max(results, key=lambda result: _SEVERITY[result.status])
     measured = [result.measurement for result in results if result.measurement is not None]
-    # A step that counts no work has no speed: formats that are simulated are as slow as what stands in for them.
-    time = estimate(measured) if worst.status == "ok" and measured and worst.work else None
+    # Arithmetic that counts no work has no speed: what is simulated is as slow as what stands in for it.
+    without_speed = bool(worst.arithmetic) and not worst.work
+    time = estimate(measured) if worst.status == "ok" and measured and not without_speed else None
     proofs = [result.fabric for result in results]
     doubtful = next((proof for proof in proofs if not proof.proven), proofs[0] if proofs else UNPROVEN)
     return Row(

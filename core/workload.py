@@ -74,7 +74,7 @@ class Trial:
     ----------
     step : one unit of work, without arguments; collective if the workload communicates
     check : collective; called once after the last sample, on the state that the timed steps left
-    work : metric name → amount per step, the first is the headline; empty where an answer has no speed
+    work : metric name → amount per step, the first is the headline; none, beside `arithmetic`: no speed
     reset : called outside the timed window before each sample, where a step spoils its own input
     counters : further numbers for people ({"matrix bytes": 8388608}), stored and not judged; `core.counters` has the
         names that reports read, and `check` may still add to them

@@ -15,6 +15,7 @@ from clustermark.benchmarks.kernels.ozaki_host_cpu import MODULI, Ozaki
 from clustermark.core.accuracy import Arithmetic, accumulator_bits, product_error, sampled_error
 from clustermark.core.case import Case
 from clustermark.core.context import Context
+from clustermark.core.measurement import Measurement
 from clustermark.core.number_formats import rounded_to
 from clustermark.core.plan import make_plan
 from clustermark.core.precision import PRECISIONS
@@ -79,12 +80,16 @@ def test_without_the_instruction_bf16_is_emulated_and_int8_too() -> None:
 
 
 def test_an_answer_without_work_has_no_time_and_no_metric() -> None:
-    trial = trial_of(case_of("fp16", n=8))
-    trial.step()
-    case = case_of("fp16", n=8)
-    result = Result(case, 0, "ok", work=trial.work, check=trial.check(), arithmetic=trial.arithmetic)
-    row = summarise(case, [Result.from_header(result.header())], 1)
-    assert (row.time, row.metrics, row.arithmetic) == (None, (), trial.arithmetic)
+    measurement = Measurement(np.full((9, 1), 1e-3), np.empty((0, 1)), 1, "perf_counter", "none", 0.0, "samples")
+    for precision, timed in (("fp32", True), ("fp16", False)):
+        case = case_of(precision, n=8)
+        trial = trial_of(case)
+        trial.step()
+        told = {"work": trial.work, "check": trial.check(), "arithmetic": trial.arithmetic}
+        result = Result(case, 0, "ok", measurement=measurement, **told)
+        row = summarise(case, [Result.from_header(result.header(), measurement)], 1)
+        assert row.arithmetic == trial.arithmetic
+        assert (row.time is not None, bool(row.metrics)) == (timed, timed)
 
 
 def strassen(a: np.ndarray, b: np.ndarray) -> np.ndarray:
