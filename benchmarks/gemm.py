@@ -1,7 +1,9 @@
-"""GEMM: C = AB on every rank's own matrices, through NumPy's BLAS or cuBLAS."""
+"""GEMM: C = AB on every rank's own matrices, through a BLAS, our own kernel, or formats that are simulated."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from clustermark.core.workload import Amount, Check, Param, ParamValue, Trial, Workload, all_precisions, refuse_pair
@@ -14,70 +16,161 @@ if TYPE_CHECKING:
 
     from clustermark.core.case import Case
     from clustermark.core.context import Context
+    from clustermark.core.precision import Precision
 
     Matrix = npt.NDArray[np.generic]
 
-# Device → what its library multiplies. NumPy's has no other types; CuPy's gemmEx does no fp8, which is cuBLASLt's.
-PRECISIONS = {"cpu": ("fp64", "fp32"), "cuda": ("fp64", "fp32", "tf32", "fp16", "bf16", "int8")}
+# Device → precisions. On the CPU the first of a precision's variants is what "" means; CuPy's gemmEx does no fp8.
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "fp64": ("blas", "numba", "ozaki"),
+    "fp32": ("blas", "numba"),
+    "int8": ("numba",),
+    "bf16": ("numba", "simulated"),
+    **dict.fromkeys(("fp16", "tf32", "e4m3", "e5m2"), ("simulated",)),
+}
+PRECISIONS = {"cpu": tuple(VARIANTS), "cuda": ("fp64", "fp32", "tf32", "fp16", "bf16", "int8")}
+INPUTS = ("centred", "positive", "wide", "cancelling", "scaled")
 # Multiples that cuBLAS wants of m, n and k.
 GRAIN = {"int8": 4}
 
 
 def prepare(case: Case, context: Context) -> Trial:
-    """A (m, k), B (k, n) uniform on (-½, ½), int8 on -127 … 127, fresh per case and rank; a step is one product into C.
+    """A (m, k), B (k, n) of the case's class of inputs, fresh per case and rank; a step is one product into C.
 
-    Zeros or constants would flatter the clock of some processors, so the data are random.
+    They are made in float64 and rounded to the input format before anything is timed. Zeros or constants would flatter
+    the clock of some processors, so the data are random.
     """
-    from functools import partial
-
-    import numpy as np
-
-    from clustermark.core.accuracy import product_bound, product_error
+    from clustermark.benchmarks.kernels.gemm_inputs import matrices, whole_numbers
+    from clustermark.core.accuracy import product_error, sampled_error
 
     n = int(case.params["n"])
     m, k = (int(case.params[name]) or n for name in ("m", "k"))
-    precision, device, transport = context.precision, context.device, context.transport
-    (a, a_values), (b, b_values) = (operand(precision.name, shape, context.rng) for shape in ((m, k), (k, n)))
-    counters: dict[str, float] = {}
-    if case.device == "cuda":
-        from clustermark.benchmarks.kernels.gemm_host_cuda import product
-
-        made = product(precision.name, a, b, device)
-        step, result, counters = made.step, made.result, made.counters
-    else:
-        on_device = [device.from_host(matrix) for matrix in (a, b)]
-        c = device.empty((m, n), precision.storage)
-        step, result = partial(np.matmul, *on_device, out=c), lambda: device.to_host(c)
+    precision, transport = context.precision, context.transport
+    inputs = str(case.params["inputs"]) or INPUTS[0]
+    whole = precision.name == "int8"
+    a, b = whole_numbers(m, k, n, context.rng) if whole else matrices(inputs, m, k, n, context.rng)
+    made = _on_cuda(precision, a, b, context) if case.device == "cuda" else _on_cpu(case, a, b)
 
     def check() -> Check:
-        found = product_error(a_values, b_values, c_values(precision.name, result()), context.rng)
-        bound = product_bound(precision, k)
+        c = made.result()
+        own = product_error(made.a, made.b, c, context.rng)
+        found = sampled_error(a, b, c, context.rng)
         error = transport.maximum(found.error)
-        least = tf32_error(k) if precision.name == "tf32" else 0.0
+        worst = transport.maximum(own.error / made.own_bound if made.own_bound else own.error)
         detail = found.detail
-        if error < least:
-            detail = f"an error below {least:.1e} is that of fp32: the product was not done in TF32"
-        return Check("|C - AB| / (|A||B|)", error, bound, least <= error <= bound, detail)
+        if worst > 1:
+            detail = f"beside its rounded inputs the product is off by {own.error:.2g}, allowed {made.own_bound:.2g}"
+        if error < made.least:
+            detail = f"an error below {made.least:.1e} is that of fp32: the product was not done in TF32"
+        passed = made.least <= error <= made.bound and worst <= 1 and not made.wrong
+        return Check("|C - AB| / (|A||B|)", error, made.bound, passed, made.wrong or detail)
 
-    flop = Amount(2.0 * m * n * k * case.ranks, "op" if precision.name == "int8" else "flop")
-    least_bytes = (a.nbytes + b.nbytes + np.dtype(precision.storage).itemsize * m * n) * float(case.ranks)
-    work = {"flop_rate": flop, "least_bandwidth": Amount(least_bytes, "B")}
-    return Trial(step, check, work, counters=counters)
+    work = {}
+    if made.timed:
+        flop = Amount(2.0 * m * n * k * case.ranks, "op" if whole else "flop")
+        work = {"flop_rate": flop, "least_bandwidth": Amount(made.stored_bytes * float(case.ranks), "B")}
+    return Trial(made.step, check, work, counters=made.counters, arithmetic=made.words)
 
 
-def operand(precision: str, shape: tuple[int, int], rng: np.random.Generator) -> tuple[Matrix, Matrix]:
-    """Random matrix as it is stored, and the float64 numbers that it stands for, both of `shape`."""
+@dataclass(frozen=True)
+class Made:
+    """A product made ready, and what its check must know.
+
+    Attributes
+    ----------
+    step, result : one product, C as numbers
+    a, b : what is multiplied, as float64, after rounding to the input format
+    bound, own_bound : on the error beside A and B as they were made, and as they were rounded
+    least : below it the error would be another precision's
+    stored_bytes : of A, B and C
+    words : the arithmetic, for people
+    timed : whether a speed of it is one of the precision
+    wrong : what a probe found, or ""
+    """
+
+    step: Callable[[], object]
+    result: Callable[[], Matrix]
+    a: Matrix
+    b: Matrix
+    bound: float
+    own_bound: float
+    stored_bytes: int
+    words: str
+    least: float = 0.0
+    timed: bool = True
+    wrong: str = ""
+    counters: dict[str, float] = field(default_factory=dict)
+
+
+def _on_cpu(case: Case, a: Matrix, b: Matrix) -> Made:
+    from clustermark.benchmarks.kernels.gemm_ways_cpu import way_of
+    from clustermark.core.accuracy import Arithmetic, accumulator_bits
+    from clustermark.core.number_formats import FORMATS
+
+    variant = str(case.params["variant"]) or VARIANTS[case.precision][0]
+    way = way_of(case.precision, variant, a, b, case.threads)
+    arithmetic, k = way.arithmetic, a.shape[1]
+    counters, wrong = {}, ""
+    if arithmetic.sums in FORMATS:
+        wanted = FORMATS[arithmetic.sums].bits
+        # Powers of two up to the square root of the largest number are numbers of every input format.
+        largest = int(min(2 * math.log2(FORMATS[arithmetic.inputs].largest) - 1, 60))
+        found = accumulator_bits(way.once, largest)
+        counters["accumulator bits"] = float(found)
+        if found < min(wanted, largest + 1):
+            wrong = f"the accumulator holds {found} bits, {arithmetic.sums} has {wanted}"
+    bounds = (arithmetic.bound(k), arithmetic.bound(k, rounded_inputs=False))
+    if variant == "ozaki":  # the integers are exact; what it is held to is float64
+        bounds = (Arithmetic("fp64", "fp64", "fp64", "converted").bound(k),) * 2
+    return Made(
+        way.step,
+        way.result,
+        way.a,
+        way.b,
+        bounds[0],
+        bounds[1],
+        way.stored_bytes,
+        str(arithmetic),
+        timed=arithmetic.timed,
+        wrong=wrong,
+        counters=counters,
+    )
+
+
+def _on_cuda(precision: Precision, a: Matrix, b: Matrix, context: Context) -> Made:
+    from clustermark.benchmarks.kernels.gemm_host_cuda import product
+    from clustermark.core.accuracy import product_bound
+
+    name = precision.name
+    (a, a_values), (b, b_values) = (operand(name, matrix) for matrix in (a, b))
+    made = product(name, a, b, context.device)
+    own_bound = product_bound(precision, a.shape[1])
+    u_in = 0.0 if name == "fp64" else precision.unit_roundoff
+    size = a.nbytes + b.nbytes + made.result().nbytes
+    result = "int32" if name == "int8" else "fp32" if name == "tf32" else name
+    return Made(
+        made.step,
+        lambda: c_values(name, made.result()),
+        a_values,
+        b_values,
+        own_bound + 2 * u_in + u_in**2,
+        own_bound,
+        size,
+        f"{name} × {name}, sums {precision.accumulate}, result {result}; native",
+        least=tf32_error(a.shape[1]) if name == "tf32" else 0.0,
+        counters=made.counters,
+    )
+
+
+def operand(precision: str, values: Matrix) -> tuple[Matrix, Matrix]:
+    """A float64 matrix as it is stored, and the float64 numbers that it then stands for."""
     import numpy as np
 
     from clustermark.core import number_formats
     from clustermark.core.precision import PRECISIONS as ROWS
 
-    if precision == "int8":
-        whole = rng.integers(-127, 128, shape, np.int8)
-        return whole, whole.astype(np.float64)
-    values = rng.uniform(-0.5, 0.5, shape)
     if precision == "bf16":
-        bits = number_formats.bf16_bits(values)
+        bits = number_formats.bf16_bits(values.astype(np.float32))
         return bits, number_formats.bf16_values(bits)
     stored = values.astype(ROWS[precision].storage)
     return stored, stored.astype(np.float64)
@@ -105,14 +198,34 @@ def _size(least: int) -> Callable[[ParamValue], str]:
     return check
 
 
+def _one_of(names: tuple[str, ...]) -> Callable[[ParamValue], str]:
+    def check(value: ParamValue) -> str:
+        return "" if value == "" or value in names else f"expected one of {', '.join(names)}"
+
+    return check
+
+
 def refuse(case: Case) -> str:
-    """Precisions that the device's library lacks, sizes that it does not take, matrices beyond a terabyte per node."""
+    """What the device's library lacks, variants and inputs that a precision has not, matrices beyond a terabyte."""
     n = int(case.params["n"])
     sizes = {"n": n} | {name: int(case.params[name]) or n for name in ("m", "k")}
     pair = refuse_pair(case, PRECISIONS)
     if pair:
         return pair
-    grain = GRAIN.get(case.precision, 1)
+    variant, inputs = str(case.params["variant"]), str(case.params["inputs"])
+    known = VARIANTS[case.precision] if case.device == "cpu" else ()
+    if variant and variant not in known:
+        return f"has no variant '{variant}' in {case.precision} on {case.device}" + (
+            f"; use {', '.join(known)}" if known else "; leave it out"
+        )
+    if case.precision == "int8":
+        if inputs:
+            return f"has integers on -127 … 127 alone in int8, not inputs = '{inputs}'; leave it out"
+        if sizes["k"] >= 2**17:
+            return f"has k = {sizes['k']}; sums of int8 products fit int32 below 131072"
+    if variant == "ozaki" and sizes["k"] >= 2**17:
+        return f"has k = {sizes['k']}; sums of int8 products fit int32 below 131072"
+    grain = GRAIN.get(case.precision, 1) if case.device == "cuda" else 1
     for name, size in sizes.items():
         if size % grain:
             return f"has {name} = {size}; cuBLAS multiplies {case.precision} in multiples of {grain}"
@@ -122,7 +235,7 @@ def refuse(case: Case) -> str:
 
 GEMM = Workload(
     name="gemm",
-    version=1,
+    version=2,
     summary="matrix product on every rank: flop/s, componentwise error against |A||B|",
     source="BLAS level 3 (Dongarra et al. 1990); error bound: Higham & Mary, SIAM J. Sci. Comput. 41 (2019)",
     devices=("cpu", "cuda"),
@@ -133,6 +246,13 @@ GEMM = Workload(
         Param("n", 1024, "columns of B and C; also m and k where they are 0", check=_size(1)),
         Param("m", 0, "rows of A and C", check=_size(0)),
         Param("k", 0, "columns of A", check=_size(0)),
+        Param(
+            "variant",
+            "",
+            "cpu: blas, numba, ozaki (fp64 by int8 residues), simulated; empty: the first that a precision has",
+            check=_one_of(("blas", "numba", "ozaki", "simulated")),
+        ),
+        Param("inputs", "", "centred (empty), positive, wide, cancelling or scaled", check=_one_of(INPUTS)),
     ),
     refuse=refuse,
     ceiling="peak.flop_rate",

@@ -23,6 +23,8 @@ WORDS = {"copy": 2, "mul": 2, "add": 3, "triad": 3, "dot": 2}
 SCALAR = 0.4
 # Arrays end with a whole vector of the CPU and, in pairs, of the sums.
 GRAIN = 128
+# Bytes of a step that repeats its passes: a call is then no part of it that counts.
+REPEATED = 1 << 25
 # Device → the first is what "best" means there.
 VARIANTS = {"cpu": ("nontemporal", "plain"), "cuda": ("c", "numba")}
 
@@ -40,6 +42,8 @@ def prepare(case: Case, context: Context) -> Trial:
     """
     import numpy as np
 
+    from clustermark.core.counters import CACHED_ARRAY, STREAMED_ARRAY
+
     if case.device == "cuda":
         from clustermark.benchmarks.kernels.stream_host_cuda import stream_step
     else:
@@ -49,7 +53,9 @@ def prepare(case: Case, context: Context) -> Trial:
     size = int(case.params["bytes"])
     count = size // np.dtype(dtype).itemsize
     host = {name: context.rng.uniform(0.5, 1.0, count).astype(dtype) for name in "abc"}
-    stream = stream_step(kernel, variant_of(case), case.threads, SCALAR, host, context.device)
+    passes = passes_of(case)
+    repeated = {"passes": passes} if case.device == "cpu" else {}
+    stream = stream_step(kernel, variant_of(case), case.threads, SCALAR, host, context.device, **repeated)
 
     def check() -> Check:
         error, bound, detail = compare(
@@ -61,9 +67,15 @@ def prepare(case: Case, context: Context) -> Trial:
     return Trial(
         stream.step,
         check,
-        {"bandwidth": Amount(float(WORDS[kernel]) * size * case.ranks, "B")},
-        counters={"array bytes": float(size)},
+        {"bandwidth": Amount(float(WORDS[kernel]) * size * passes * case.ranks, "B")},
+        counters={"passes": float(passes), CACHED_ARRAY: float(size)} if passes > 1 else {STREAMED_ARRAY: float(size)},
     )
+
+
+def passes_of(case: Case) -> int:
+    """How often a step goes over its arrays: once, or until REPEATED bytes have moved where `repeat` is asked for."""
+    size = WORDS[str(case.params["kernel"])] * int(case.params["bytes"])
+    return max(1, REPEATED // size) if case.params["repeat"] else 1
 
 
 def expected(kernel: str, host: Mapping[str, Floats]) -> Floats:
@@ -129,6 +141,8 @@ def refuse(case: Case) -> str:
     variant = case.params["variant"]
     if variant != "best" and variant not in known:
         return f"has no variant '{variant}' on {case.device}; use best, {', '.join(known)}"
+    if case.params["repeat"] and case.device != "cpu":
+        return f"has repeat = true, which is for the caches of a CPU, on {case.device}; leave it out"
     return ""
 
 
@@ -152,6 +166,7 @@ MEMBW = Workload(
             "cpu: nontemporal or plain stores; cuda: c (16 B a thread) or numba",
             check=_known_variant,
         ),
+        Param("repeat", False, "go over small arrays again and again in one call: the bandwidth of a cache (cpu)"),
     ),
     refuse=refuse,
 )

@@ -7,21 +7,75 @@ from typing import TYPE_CHECKING
 from clustermark.core.workload import Amount, Check, Param, ParamValue, Trial, Workload, all_precisions, refuse_pair
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from clustermark.core.case import Case
     from clustermark.core.context import Context
 
-PRECISIONS = {"cpu": ("fp64", "fp32"), "cuda": ("fp64", "fp32", "fp16", "bf16", "int8")}
+PRECISIONS = {"cpu": ("fp64", "fp32", "int8", "bf16"), "cuda": ("fp64", "fp32", "fp16", "bf16", "int8")}
+
+
+# Precision → NumPy type of its numbers and format of the sums, where several make a word of 32 bits.
+MOST_BF16 = 2**22
+WORDS = {"int8": ("int8", "int32"), "bf16": ("uint16", "fp32")}
 
 
 def prepare(case: Case, context: Context) -> Trial:
     """Chains on the device of the case."""
-    return _on_cuda(case, context) if case.device == "cuda" else _on_cpu(case, context)
+    if case.device == "cuda":
+        return _on_cuda(case, context)
+    return _words_on_cpu(case, context) if case.precision in WORDS else _on_cpu(case, context)
+
+
+def _at_once(call: Callable[[int], float], threads: int) -> tuple[Callable[[], object], list[float]]:
+    """A step that makes the call on each thread, and where it leaves the results."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    found = [float("nan")] * threads
+    if threads == 1:
+
+        def alone() -> None:
+            found[0] = call(0)
+
+        return alone, found
+    pool = ThreadPoolExecutor(threads)
+
+    def step() -> None:
+        found[:] = pool.map(call, range(threads))
+
+    return step, found
+
+
+def _words_on_cpu(case: Case, context: Context) -> Trial:
+    """Sums of products of int8 or bfloat16 ones, by the best instruction of this CPU; without one there is no speed."""
+    import numpy as np
+
+    from clustermark.core.accuracy import Arithmetic
+    from clustermark.devices.dot_chains import CHAINS, dot_chains
+    from clustermark.devices.simd_dots import choose_dot, host_features
+    from clustermark.devices.simd_tiles import tile_of
+
+    element, sums = WORDS[case.precision]
+    dot = choose_dot(element, host_features())
+    tile, iterations = tile_of(dot), int(case.params["iterations"])
+    one = 0x3F80 if case.precision == "bf16" else 1
+    word = np.int32(sum(one << 32 // dot.group * place for place in range(dot.group)))
+    dot_chains(tile, 1, word, word)
+    step, found = _at_once(lambda thread: float(dot_chains(tile, iterations, word, word)), case.threads)
+    operations = 2 * CHAINS * dot.lanes * dot.group * iterations
+
+    def check() -> Check:
+        error = context.transport.maximum(max(abs(total - operations / 2) for total in found))
+        passed = error == 0  # of a NaN, too
+        return Check("sum", error, 0.0, passed, f"the sum is {found[0]:.17g}, should be {operations / 2:.17g}")
+
+    arithmetic = Arithmetic(case.precision, sums, sums, dot.path)
+    amount = Amount(float(operations) * case.threads * case.ranks, "op" if case.precision == "int8" else "flop")
+    return Trial(step, check, {"flop_rate": amount} if arithmetic.timed else {}, arithmetic=str(arithmetic))
 
 
 def _on_cpu(case: Case, context: Context) -> Trial:
     """Compiles the loop, then runs it on `threads` threads at once (the loop holds no lock of Python's)."""
-    from concurrent.futures import ThreadPoolExecutor
-
     import numpy as np
 
     from clustermark.devices import fma
@@ -29,21 +83,8 @@ def _on_cpu(case: Case, context: Context) -> Trial:
     dtype = context.precision.storage
     iterations = int(case.params["iterations"])
     start = np.dtype(dtype).type(1.0)
-    sums = [float(fma.fma_chains(1, start))]
-
-    def once(thread: int = 0) -> float:
-        return float(fma.fma_chains(iterations, start))
-
-    if case.threads > 1:
-        pool = ThreadPoolExecutor(case.threads)
-
-        def step() -> None:
-            sums[:] = pool.map(once, range(case.threads))
-
-    else:
-
-        def step() -> None:
-            sums[0] = once()
+    fma.fma_chains(1, start)
+    step, sums = _at_once(lambda thread: float(fma.fma_chains(iterations, start)), case.threads)
 
     def check() -> Check:
         lanes = fma.CHAINS * fma.lanes(dtype)
@@ -80,8 +121,11 @@ def _enough(value: ParamValue) -> str:
 
 
 def refuse(case: Case) -> str:
-    """Precisions that have no chains on the device."""
-    return refuse_pair(case, PRECISIONS)
+    """Precisions that have no chains on the device, counts that sums in float32 do not hold."""
+    pair = refuse_pair(case, PRECISIONS)
+    if not pair and (case.device, case.precision) == ("cpu", "bf16") and int(case.params["iterations"]) > MOST_BF16:
+        return f"has sums of ones in fp32, exact up to iterations = {MOST_BF16}"
+    return pair
 
 
 PEAK = Workload(

@@ -1,12 +1,14 @@
 """Componentwise accuracy of matrix products (Higham, Accuracy and Stability, ch. 3; Higham & Mary 2019)."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from clustermark.core.number_formats import FORMATS
 from clustermark.core.precision import Precision
 
 Matrix = npt.NDArray[Any]
@@ -28,6 +30,79 @@ def product_bound(precision: Precision, inner: int) -> float:
     """
     u = precision.accumulate_roundoff
     return 2 * precision.input_roundoff + min(LAMBDA * math.sqrt(inner) * u, inner * u) + precision.unit_roundoff
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """What a matrix product does to numbers, and on what; formats are names of number_formats.FORMATS, int8, int32.
+
+    Attributes
+    ----------
+    inputs, sums, result : formats of A and B, of the accumulator, of C
+    path : "native" (the unit has the format), "converted" (numbers pass through another, and that is timed),
+        "emulated" (other instructions do the same: no speed), "simulated" (a wider format is rounded: no speed)
+    """
+
+    inputs: str
+    sums: str
+    result: str
+    path: str
+
+    @property
+    def timed(self) -> bool:
+        """Whether a speed of it is one of the format."""
+        return self.path in ("native", "converted")
+
+    def __str__(self) -> str:
+        """``"bf16 × bf16, sums fp32, result fp32; emulated"``."""
+        return f"{self.inputs} × {self.inputs}, sums {self.sums}, result {self.result}; {self.path}"
+
+    def bound(self, inner: int, rounded_inputs: bool = True) -> float:
+        """2u_in + min(λ√k, k)·u_sums + u_result on |C − AB| ÷ |A||B| (Higham & Mary 2019); integers are exact.
+
+        Parameters
+        ----------
+        inner : k
+        rounded_inputs : whether A and B are those before they were rounded to `inputs`
+        """
+        u_in, u_sums, u_result = (_roundoff(name) for name in (self.inputs, self.sums, self.result))
+        if self.inputs == "fp64":
+            u_in = 0.0  # matrices are made in float64
+        first = 2 * u_in + u_in**2 if rounded_inputs else 0.0
+        return first + min(LAMBDA * math.sqrt(inner), inner) * u_sums + u_result
+
+
+def _roundoff(name: str) -> float:
+    return FORMATS[name].roundoff if name in FORMATS else 0.0
+
+
+# Numbers between the places of the probe: chains that a product keeps side by side divide it.
+PROBE_STRIDE = 64
+
+
+def accumulator_bits(product: Callable[[Matrix, Matrix], Matrix], largest: int = 60) -> int:
+    """Bits of the significand in which a product adds up: t + 1 of the largest 2^t beside which a 1 survives.
+
+    A row holds 2^⌊t/2⌋ … 1 … −2^⌊t/2⌋ and zeros; the sum 2^t + 1 − 2^t is 1 in an accumulator that holds t + 1 bits, 0
+    in a shorter one. Several distances between the three are tried, and the worst counts: blocks may be added wider.
+
+    Parameters
+    ----------
+    product : (1, k) and (k, 1) float64, exact in the input format, to (1, 1)
+    largest : t up to which powers of two are numbers of the input format, as a product of two
+    """
+    worst = largest + 1
+    for gap in (1, 3, 16):
+        inner = (2 * gap + 1) * PROBE_STRIDE
+        for t in range(1, largest + 1):
+            left, right = np.zeros((1, inner)), np.zeros((inner, 1))
+            places = [place * gap * PROBE_STRIDE for place in range(3)]
+            left[0, places] = 2.0 ** (t // 2), 1.0, -(2.0 ** (t // 2))
+            right[places, 0] = 2.0 ** (t - t // 2), 1.0, 2.0 ** (t - t // 2)
+            if product(left, right)[0, 0] != 1.0:
+                worst = min(worst, t)
+                break
+    return worst
 
 
 def exact_dot(x: Matrix, y: Matrix) -> float:
@@ -81,15 +156,9 @@ def product_error(a: Matrix, b: Matrix, c: Matrix, rng: np.random.Generator, ent
     if not np.isfinite(c).all():
         return ProductError(math.inf, "the product holds a NaN or an infinity")
     a64, b64, c64 = (np.asarray(matrix, dtype=np.float64) for matrix in (a, b, c))
-    m, n = c.shape
-    rows, columns = rng.integers(0, m, entries), rng.integers(0, n, entries)
-    worst, where = 0.0, "no difference found"
-    for i, j in zip(rows.tolist(), columns.tolist(), strict=True):
-        scale = float(np.abs(a64[i]) @ np.abs(b64[:, j]))
-        difference = abs(float(c64[i, j]) - exact_dot(a64[i], b64[:, j]))
-        error = difference / scale if scale else math.inf if difference else 0.0  # |A||B| = 0 allows no error at all
-        if error > worst:
-            worst, where = error, f"largest at entry ({i}, {j})"
+    n = c.shape[1]
+    found = sampled_error(a64, b64, c64, rng, entries)
+    worst, where = found.error, found.detail
     signs = rng.choice(np.array([-1.0, 1.0]), n)
     residual = np.abs(c64 @ signs - a64 @ (b64 @ signs))
     spread = _row_norms(np.abs(a64), np.abs(b64))
@@ -97,6 +166,22 @@ def product_error(a: Matrix, b: Matrix, c: Matrix, rng: np.random.Generator, ent
     row = int(relative.argmax())
     if relative[row] > worst:
         worst, where = float(relative[row]), f"largest at row {row} (random-vector test)"
+    return ProductError(worst, where)
+
+
+def sampled_error(a: Matrix, b: Matrix, c: Matrix, rng: np.random.Generator, entries: int = 256) -> ProductError:
+    """Largest |C − AB| ÷ |A||B| of random entries, against correctly rounded dot products; as `product_error`."""
+    m, n = c.shape
+    rows, columns = rng.integers(0, m, entries), rng.integers(0, n, entries)
+    worst, where = 0.0, "no difference found"
+    for i, j in zip(rows.tolist(), columns.tolist(), strict=True):
+        if not math.isfinite(c[i, j]):
+            return ProductError(math.inf, f"entry ({i}, {j}) is {c[i, j]}")
+        scale = float(np.abs(a[i]) @ np.abs(b[:, j]))
+        difference = abs(float(c[i, j]) - exact_dot(a[i], b[:, j]))
+        error = difference / scale if scale else math.inf if difference else 0.0  # |A||B| = 0 allows no error at all
+        if error > worst:
+            worst, where = error, f"largest at entry ({i}, {j})"
     return ProductError(worst, where)
 
 

@@ -5,3 +5,7 @@
 COMMUNICATION_SHARE = "share of time: communication"
 # [J] of one step, read from meters, over all that the launch occupied; absent where nothing can be read, never 0.
 ENERGY_PER_STEP = "energy per step [J]"
+# [B] of each array that a case streams through once per step: its bandwidth is a roof of memory.
+STREAMED_ARRAY = "array bytes"
+# [B] of each array that it streams through again and again: a cache's bandwidth, which is no roof of other cases.
+CACHED_ARRAY = "array bytes, repeated"

@@ -1,5 +1,6 @@
-"""Number formats that NumPy has no type for, as bits: bfloat16, the upper half of float32."""
+"""Number formats that NumPy has no type for: bfloat16 as bits, the upper half of float32; rounding to any of them."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,3 +20,44 @@ def bf16_bits(values: npt.NDArray[np.floating]) -> Bits:
 def bf16_values(bits: Bits) -> Floats:
     """The numbers of uint16 bits."""
     return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Format:
+    """A binary floating-point format: bits of the significand with the hidden one, least exponent, largest number."""
+
+    bits: int
+    least_exponent: int
+    largest: float
+
+    @property
+    def roundoff(self) -> float:
+        """u = 2**-bits."""
+        return 2.0**-self.bits
+
+
+# Exponents as in 1.f·2^e. e4m3 and e5m2 are OCP's 8-bit formats (OFP8, 2023); e4m3 has no infinity, only NaN.
+FORMATS: dict[str, Format] = {
+    "fp64": Format(53, -1022, 1.7976931348623157e308),
+    "fp32": Format(24, -126, 3.4028234663852886e38),
+    "tf32": Format(11, -126, 3.4011621342146535e38),
+    "fp16": Format(11, -14, 65504.0),
+    "bf16": Format(8, -126, 3.3895313892515355e38),
+    "e4m3": Format(4, -6, 448.0),
+    "e5m2": Format(3, -14, 57344.0),
+}
+
+
+def rounded_to(values: npt.NDArray[Any], name: str) -> Floats:
+    """Nearest numbers of a format of FORMATS as float64: ties to even, subnormals kept, infinity beyond its largest.
+
+    Saturation would hide an overflow, hence infinity also where the format has none.
+    """
+    form = FORMATS[name]
+    wide = np.asarray(values, np.float64)
+    if name == "fp64":
+        return wide
+    exponent = np.maximum(np.frexp(wide)[1] - 1, form.least_exponent)
+    quantum = np.ldexp(1.0, exponent - (form.bits - 1))
+    near = np.rint(wide / quantum) * quantum
+    return np.where(np.abs(near) > form.largest, np.copysign(np.inf, wide), near)

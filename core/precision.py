@@ -35,5 +35,8 @@ PRECISIONS: dict[str, Precision] = {
     "mixed": Precision("mixed", "float64", "fp32", "fp64", 2.0**-24, 2.0**-53),
     # Tensor cores may cut the last 13 of fp32's bits off instead of rounding to 10: an error of 2**-10.
     "tf32": Precision("tf32", "float32", "tf32", "fp32", 2.0**-24, 2.0**-24, 2.0**-10),
+    # Simulated wherever no unit has them: their numbers are held in wider ones, and no speed is shown.
+    "e4m3": Precision("e4m3", "float32", "e4m3", "fp32", 2.0**-4, 2.0**-24),
+    "e5m2": Precision("e5m2", "float32", "e5m2", "fp32", 2.0**-3, 2.0**-24),
     "int8": Precision("int8", "int8", "int8", "int32", 0.0, 0.0),
 }

@@ -54,6 +54,7 @@ class Result:
     started_utc : ISO 8601
     ceiling : "workload.metric" that bounds the headline metric, "" for none
     counters : further numbers
+    arithmetic : what numbers go through, "" for what the precision says
     """
 
     case: Case
@@ -69,6 +70,7 @@ class Result:
     started_utc: str = ""
     ceiling: str = ""
     counters: Mapping[str, float] = field(default_factory=dict)
+    arithmetic: str = ""
 
     def header(self) -> dict[str, Any]:
         """Everything but the samples, as plain JSON types; `from_header` takes it back."""
@@ -85,6 +87,7 @@ class Result:
             "started_utc": self.started_utc,
             "ceiling": self.ceiling,
             "counters": dict(self.counters),
+            "arithmetic": self.arithmetic,
         }
 
     @staticmethod
@@ -106,4 +109,5 @@ class Result:
             started_utc=data["started_utc"],
             ceiling=data["ceiling"],
             counters=dict(data["counters"]),
+            arithmetic=str(data.get("arithmetic", "")),  # files of versions before 0.2 have none
         )

@@ -32,11 +32,12 @@ class Row:
     ----------
     case, status, reason : status is the worst of the launches: wrong, then failed, skipped, ok
     launches, launches_planned : done and asked
-    time : of one step; None unless every launch is ok: a wrong answer has no speed
+    time : of one step; None unless every launch is ok: a wrong or simulated answer has no speed
     metrics : headline first; empty unless ok
     check, fabric : of the launch that was worst
     conditions, counters : of any launch; counters are the largest over the launches
     fingerprints : of the environments it ran in
+    arithmetic : what numbers go through, "" for what the precision says
     """
 
     case: Case
@@ -53,6 +54,7 @@ class Row:
     started_utc: str
     ceiling: str
     counters: Mapping[str, float] = field(default_factory=dict)
+    arithmetic: str = ""
 
     def metric(self, name: str) -> Metric | None:
         """The metric of that name, or None."""
@@ -88,6 +90,7 @@ class Row:
             started_utc=data["started_utc"],
             ceiling=data["ceiling"],
             counters=dict(data["counters"]),
+            arithmetic=str(data.get("arithmetic", "")),
         )
 
 
@@ -105,7 +108,9 @@ def summarise(case: Case, results: Sequence[Result], launches_planned: int) -> R
     """
     worst = max(results, key=lambda result: _SEVERITY[result.status])
     measured = [result.measurement for result in results if result.measurement is not None]
-    time = estimate(measured) if worst.status == "ok" and measured else None
+    # Arithmetic that counts no work has no speed: what is simulated is as slow as what stands in for it.
+    without_speed = bool(worst.arithmetic) and not worst.work
+    time = estimate(measured) if worst.status == "ok" and measured and not without_speed else None
     proofs = [result.fabric for result in results]
     doubtful = next((proof for proof in proofs if not proof.proven), proofs[0] if proofs else UNPROVEN)
     return Row(
@@ -123,6 +128,7 @@ def summarise(case: Case, results: Sequence[Result], launches_planned: int) -> R
         started_utc=min(result.started_utc for result in results),
         ceiling=worst.ceiling,
         counters=_largest([result.counters for result in results]),
+        arithmetic=worst.arithmetic,
     )
 
 

@@ -74,10 +74,11 @@ class Trial:
     ----------
     step : one unit of work, without arguments; collective if the workload communicates
     check : collective; called once after the last sample, on the state that the timed steps left
-    work : metric name → amount per step, the first is the headline
+    work : metric name → amount per step, the first is the headline; none, beside `arithmetic`: no speed
     reset : called outside the timed window before each sample, where a step spoils its own input
     counters : further numbers for people ({"matrix bytes": 8388608}), stored and not judged; `core.counters` has the
         names that reports read, and `check` may still add to them
+    arithmetic : what numbers go through, for people ("bf16 × bf16, sums fp32, result fp32; emulated"); "" for none
     cold : the device's last cache is flushed before each sample, and a sample is one step
     """
 
@@ -86,6 +87,7 @@ class Trial:
     work: dict[str, Amount]
     reset: Callable[[], object] | None = None
     counters: dict[str, float] = field(default_factory=dict)
+    arithmetic: str = ""
     cold: bool = False
 
 

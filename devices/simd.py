@@ -23,7 +23,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import overload
 
-from clustermark.devices.simd_memory import call, load, memory_fence, store, store_first, store_nontemporal
+from clustermark.devices.simd_memory import call, finish_pass, load, memory_fence, store, store_first, store_nontemporal
 from clustermark.devices.simd_types import (
     ELEMENTS,
     Mask,
@@ -42,6 +42,7 @@ __all__ = [
     "bits_of",
     "both",
     "count",
+    "finish_pass",
     "lanes",
     "less",
     "load",

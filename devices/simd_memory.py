@@ -77,6 +77,17 @@ def memory_fence(typing_context: Any) -> Any:
 
 
 @operation
+def finish_pass(typing_context: Any) -> Any:
+    """Keeps the compiler from leaving out what is stored again later; nothing is executed."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], side_effect=True)
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@operation
 def store_first(typing_context: Any, array: Any, index: Any, vector: Any, count: Any) -> Any:
     """array[index : index + count] = the first lanes, all where count is larger; no bounds are checked."""
 

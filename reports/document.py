@@ -133,6 +133,7 @@ _ROW = closed_object(
         "started_utc": TEXT,
         "ceiling": {"type": "string", "description": "workload.metric that bounds the headline, or empty"},
         "counters": {"type": "object", "additionalProperties": NUMBER},
+        "arithmetic": {"type": "string", "description": "formats of inputs, sums and result, and their path; or empty"},
     }
 )
 _ENVIRONMENT = closed_object({"fingerprint": TEXT, "facts": _FREE, "provenance": _FREE})

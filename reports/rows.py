@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clustermark.core.case import Case
+from clustermark.core.counters import CACHED_ARRAY
 from clustermark.core.plan import SELF
 from clustermark.core.runfile import Run
 from clustermark.core.summary import Metric, Row
@@ -110,7 +111,8 @@ def with_ceilings(rows: Sequence[Row], run: str = "", created_utc: str = "") -> 
     for name in sorted(wanted):
         workload, _, metric_name = name.rpartition(".")
         for row in rows:
-            metric = ReportRow(run, created_utc, row).speed(metric_name) if row.case.workload == workload else None
+            named = row.case.workload == workload and CACHED_ARRAY not in row.counters
+            metric = ReportRow(run, created_utc, row).speed(metric_name) if named else None
             if metric is not None:
                 key = (name, *_shape(row.case))
                 found[key] = max(found.get(key, metric), metric, key=lambda one: one.value)

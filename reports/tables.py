@@ -89,7 +89,8 @@ def columns(rows: Sequence[ReportRow]) -> tuple[list[str], list[list[str]], list
     cells = []
     for row in rows:
         time = row.row.time if row.drawable else None
-        remarks = [*([plain(row.row.reason)] if row.row.reason else []), *map(plain, row.row.conditions)]
+        said = [text for text in (row.row.reason, row.row.arithmetic) if text]
+        remarks = [*map(plain, said), *map(plain, row.row.conditions)]
         numbers = [notes.setdefault(remark, len(notes) + 1) for remark in remarks]
         cells.append(
             [

@@ -170,6 +170,7 @@ class Rank:
             stopped_by=request["stopped_by"],
         )
         reason = "" if check.passed else f"{check.name}: {check.error:.3g}, allowed {check.bound:.3g}; {check.detail}"
+        arithmetic = getattr(at.trial, "arithmetic", "")  # versions without it take no such argument
         result = Result(
             case=case,
             launch=self.launch.launch,
@@ -183,6 +184,7 @@ class Rank:
             ceiling=self.workloads[case.workload].ceiling,
             counters={**at.trial.counters, **request["counters"]},
         )
+        result = replace(result, arithmetic=arithmetic) if arithmetic else result
         self.run.record(self.journal, replace(result, fabric=self.proof, fingerprint=self.fingerprint))
         return {"status": result.status, "reason": reason, "case": case.label}
 

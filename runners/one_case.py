@@ -88,6 +88,7 @@ def _run_case(
         started_utc=started,
         ceiling=workload.ceiling_on(case.device),
         counters={**trial.counters, **shares, **energy},
+        arithmetic=trial.arithmetic,
     )
 
 

@@ -63,7 +63,13 @@ def in_threads(calls: list[Callable[[], Any]]) -> Callable[[], list[Any]]:
 
 
 def stream_step(
-    kernel: str, variant: str, threads: int, scalar: float, host: Mapping[str, Floats], device: Device
+    kernel: str,
+    variant: str,
+    threads: int,
+    scalar: float,
+    host: Mapping[str, Floats],
+    device: Device,
+    passes: int = 1,
 ) -> Step:
     """A stream kernel on copies of arrays a, b, c; its output is not a number before the first step.
 
@@ -71,20 +77,23 @@ def stream_step(
     ----------
     kernel : "copy", "mul", "add", "triad" or "dot"
     variant : "nontemporal" or "plain" stores
+    passes : over the arrays, in one call
     """
     arrays = {name: aligned(values, device) for name, values in host.items()}
     dtype = host["a"].dtype
     width = Width(native_width(str(dtype)))
     parts = pieces(host["a"].size, threads, 2 * width.count)
     if kernel == "dot":
-        return sum_step([partial(stream_cpu.stream_dot, *p, width, arrays["a"], arrays["b"]) for p in parts], width)
+        return sum_step(
+            [partial(stream_cpu.stream_dot, passes, *p, width, arrays["a"], arrays["b"]) for p in parts], width
+        )
     inputs, output = {"copy": ("a", "c"), "mul": ("c", "b"), "add": ("ab", "c"), "triad": ("bc", "a")}[kernel]
     factor = (dtype.type(scalar),) if kernel in ("mul", "triad") else ()
     arguments = (variant == "nontemporal", *factor, *(arrays[name] for name in inputs), arrays[output])
     function: Any = getattr(stream_cpu, f"stream_{kernel}")
-    function(0, 0, width, *arguments)  # compiles
+    function(1, 0, 0, width, *arguments)  # compiles
     arrays[output].fill(np.nan)
-    calls = [partial(function, *part, width, *arguments) for part in parts]
+    calls = [partial(function, passes, *part, width, *arguments) for part in parts]
     return Step(in_threads(calls), lambda: arrays[output])
 
 

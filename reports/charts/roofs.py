@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from clustermark.core.counters import CACHED_ARRAY, STREAMED_ARRAY
 from clustermark.core.summary import Metric
 from clustermark.reports.charts.sweep import SIZE
 from clustermark.reports.rows import ReportRow
@@ -47,7 +48,12 @@ def find_roofs(rows: Sequence[ReportRow]) -> list[Roof]:
     for row in rows:
         for metric in row.row.metrics:
             is_named = f"{row.case.workload}.{metric.name}" in named
-            if not row.ranked or metric.unit not in (FLOPS, BYTES) or not (is_named or _only_bytes(row)):
+            if (
+                not row.ranked
+                or CACHED_ARRAY in row.row.counters
+                or metric.unit not in (FLOPS, BYTES)
+                or not (is_named or _only_bytes(row))
+            ):
                 continue
             if row.speed(metric.name) is None:
                 continue
@@ -59,6 +65,8 @@ def find_roofs(rows: Sequence[ReportRow]) -> list[Roof]:
 
 
 def _only_bytes(row: ReportRow) -> bool:
+    if STREAMED_ARRAY in row.row.counters:
+        return True
     units = {metric.unit for metric in row.row.metrics if metric.name != "time"}
     return units == {BYTES} and not row.row.ceiling and SIZE not in row.case.params
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from clustermark.core.plan import SELF
 from clustermark.core.summary import Metric
-from clustermark.core.units import prefixed
+from clustermark.core.units import format_quantity, prefixed
 from clustermark.reports.charts import style
 from clustermark.reports.charts.notes import common_notes
 from clustermark.reports.charts.panels import (
@@ -29,6 +29,8 @@ from clustermark.reports.text import plain, shown_param, spoken
 TITLE = "Speed against error"
 # A parameter of this name chooses between ways to do the same work; all others say which work.
 VARIANT = "variant"
+# Errors for which the fastest way is named, the largest first.
+STATED = (1e-1, 1e-2, 1e-3, 1e-4, 1e-6, 1e-9, 1e-12, 1e-14, 1e-16)
 _FRONT, _DOMINATED, _DOUBTFUL = "on the front", "dominated", "in doubt"
 
 
@@ -87,8 +89,27 @@ def draw(rows: Sequence[ReportRow]) -> Any:
         f"Rate against the largest error found. {counts[_FRONT]} of {len(drawn)} points are on the front, "
         f"{counts[_DOMINATED]} dominated, {len(drawn) - sum(counts.values())} in doubt. {_fronts(kept)}"
     )
-    texts = {"title": TITLE, "description": described, "usermeta": {"notes": notes, "table": None}}
+    texts = {"title": TITLE, "description": described, "usermeta": {"notes": notes, "table": qualified(panels)}}
     return beside(charts, texts)
+
+
+def qualified(panels: Sequence[Sequence[Point]]) -> dict[str, Any]:
+    """Table of the fastest undoubted way to each stated error, per kind of work: accuracy-qualified rates.
+
+    A way that is the fastest for several stated errors stands once, at the smallest of them.
+    """
+    lines = []
+    for panel in panels:
+        found: dict[int, float] = {}
+        for stated in STATED:
+            sure = [place for place, point in enumerate(panel) if point.row.ranked and point.error <= stated]
+            if sure:
+                found[max(sure, key=lambda place: panel[place].metric.value)] = stated
+        for place, stated in found.items():
+            metric = panel[place].metric
+            rate = format_quantity(metric.value, metric.unit)
+            lines.append([_title(panel), f"{stated:.0e}", panel[place].series, rate, f"{panel[place].error:.2g}"])
+    return {"header": ["work", "error at most", "fastest way", "rate", "its error"], "rows": lines}
 
 
 def _panels(rows: Sequence[ReportRow]) -> list[list[Point]]:
@@ -141,7 +162,7 @@ def _series(row: ReportRow, aspects: Sequence[str]) -> str:
             words += [plain(value)] if value != SELF else []
         elif aspect in case.params and isinstance(case.params[aspect], bool | str):
             value = case.params[aspect]
-            words.append(plain(value) if aspect == VARIANT else shown_param(aspect, value))
+            words += [plain(value) if aspect == VARIANT else shown_param(aspect, value)] if value != "" else []
     return shortened(" · ".join(words), 48)
 
 

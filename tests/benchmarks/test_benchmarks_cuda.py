@@ -147,7 +147,7 @@ def test_a_missing_cublas_is_one_sentence(gpu: FakeGpu) -> None:
 @pytest.mark.parametrize(
     ("name", "precision", "device", "params", "words"),
     [
-        ("gemm", "bf16", "cpu", {}, "has no bf16 on cpu; use fp64, fp32"),
+        ("gemm", "mixed", "cpu", {}, "has no mixed on cpu; use fp64, fp32"),
         ("gemm", "int8", "cuda", {"n": 10}, "multiples of 4"),
         ("gemm", "fp8", "cuda", {}, "has no fp8 on cuda"),
         ("peak", "tf32", "cuda", {}, "has no tf32 on cuda"),

@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 
 from clustermark.devices import fma
+from clustermark.devices.dot_chains import CHAINS, dot_chains
+from clustermark.devices.simd_dots import DOTS, choose_dot, host_features
+from clustermark.devices.simd_tiles import tile_of
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -41,3 +44,25 @@ def test_the_machine_code_has_one_fma_per_chain_and_no_scalar_loop(dtype: str) -
 
 def test_flops_are_counted_per_lane_and_chain() -> None:
     assert fma.flop_per_iteration("float32") == 2 * fma.CHAINS * fma.vector_bytes() // 4
+
+
+@pytest.mark.parametrize("name", [choose_dot("int8", host_features()).name, "int8 vpdpbusd plain", "bf16 as fp32"])
+def test_chains_of_words_add_up_what_they_count(name: str) -> None:
+    dot = DOTS[name]
+    numbers = [3, 5, 7, 2][: dot.group]
+    if dot.total == "float32":
+        word = sum((int(np.float32(x).view(np.uint32)) >> 16) << 16 * i for i, x in enumerate(numbers))
+    else:
+        word = sum(x << 32 // dot.group * i for i, x in enumerate(numbers))
+    expected = CHAINS * dot.lanes * 10 * sum(x * x for x in numbers)
+    assert dot_chains(tile_of(dot), 10, np.int32(word), np.int32(word)) == expected
+
+
+def test_the_machine_code_multiplies_once_per_chain() -> None:
+    dot = choose_dot("int8", host_features())
+    if not dot.needs:
+        pytest.skip("this CPU has no instruction for sums of products of int8")
+    compiled = numba.njit(dot_chains.py_func)
+    compiled(tile_of(dot), 1, np.int32(1), np.int32(1))
+    (text,) = compiled.inspect_asm().values()
+    assert text.count(f"\t{dot.name.split()[1]}\t") >= CHAINS

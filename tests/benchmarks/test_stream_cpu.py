@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numba
 import numpy as np
 import pytest
@@ -30,6 +32,23 @@ def test_three_threads_do_every_element(kernel: str, variant: str) -> None:
     assert compare(kernel, host, found, 2.0**-24, step.terms)[0] > bound
 
 
+def test_passes_inside_a_call_all_happen_and_leave_the_same_answer() -> None:
+    """Their machine code is one loop more: a compiler that saw through it would do one pass."""
+    generator = np.random.default_rng(2)
+    host = {name: generator.uniform(0.5, 1, 1024) for name in "abc"}
+    for kernel in WORDS:
+        once, often = (stream_step(kernel, "plain", 1, SCALAR, host, CpuDevice(), passes=p) for p in (1, 40_000))
+        seconds = []
+        for step in (once, often):
+            step.step()
+            start = time.thread_time()
+            step.step()
+            seconds.append(time.thread_time() - start)
+            error, bound, detail = compare(kernel, host, np.array(step.result()), 2.0**-53, step.terms)
+            assert error <= bound, detail
+        assert seconds[1] > 40_000 * 32e-9  # 1024 elements of 8 B cannot be read in 32 ns
+
+
 def test_pieces_are_whole_grains_that_follow_each_other() -> None:
     assert pieces(100, 3, 10) == [(0, 30), (30, 60), (60, 100)]
     assert pieces(10, 3, 10) == [(0, 0), (0, 0), (0, 10)]
@@ -51,7 +70,7 @@ def test_nontemporal_stores_are_in_the_machine_code() -> None:
         pytest.skip("this CPU has no wide vectors of x86")
     compiled = numba.njit(stream_cpu.stream_triad.py_func)  # code from the cache cannot be inspected
     width, values = Width(native_width("float64")), np.zeros(64)
-    compiled(0, 0, width, True, 0.4, values, values, values)
+    compiled(1, 0, 0, width, True, 0.4, values, values, values)
     (text,) = compiled.inspect_asm().values()
     assert "vmovntp" in text
     assert "fence" in text or "lock" in text  # either drains what was written past the caches

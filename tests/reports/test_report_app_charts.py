@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from clustermark.reports.charts import communication_share, history, roofline, roofs, speed_accuracy, strong_scaling
 from clustermark.reports.charts.forest import Ratio, draw, forest
 from clustermark.reports.charts.scaling_series import strong_series, weak_series
-from clustermark.reports.rows import latest_rows, report_rows
+from clustermark.reports.rows import latest_rows, report_rows, with_ceilings
 
 
 def rows_of(rows, number=0):
@@ -52,6 +52,16 @@ def test_a_noisy_figure_takes_nobodys_place_on_the_front():
     assert states == {"fp64": "on the front", "mixed": "on the front", "fp32": "in doubt"}
 
 
+def test_the_fastest_way_to_each_stated_error_is_named_once_and_doubt_wins_nothing():
+    rows = [
+        app_row(),
+        app_row(precision="mixed"),
+        app_row(precision="fp32", slower=0.01, conditions=("noisy machine",)),
+    ]
+    table = speed_accuracy.draw(rows_of(rows)).to_dict()["usermeta"]["table"]["rows"]
+    assert [line[1:3] for line in table] == [["1e-06", "mixed"], ["1e-14", "fp64"]]
+
+
 def test_other_work_stands_in_another_panel():
     rows = [app_row(cells=cells, precision=precision) for cells in (10, 20) for precision in ("fp64", "fp32")]
     assert len(speed_accuracy.draw(rows_of(rows)).to_dict()["concat"]) == 2
@@ -83,6 +93,21 @@ def test_intensity_and_roofs_come_from_what_was_measured():
     shown = {(line[1], line[2]): line[4] for line in table if line[1].startswith("roof")}
     assert shown[("roof peak.flop_rate", "fp64")].startswith("110 Gflop/s")
     assert shown[("roof membw.bandwidth", "any")].startswith("47")
+
+
+def test_arrays_streamed_once_are_a_roof_and_those_of_a_cache_are_not():
+    def streamed(counter, rate):
+        case = make_case("membw", params={"bytes": 1 << 27, "rate": rate}, ranks=1)
+        work = {"bandwidth": Amount(rate * 1e-3, "B")}
+        return make_row(case, 1e-3, work=work, counters={counter: 1.0} if counter else {})
+
+    rows = [streamed("array bytes", 1e10), streamed("array bytes, repeated", 9e10), streamed("", 8e10)]
+    (roof,) = roofs.find_roofs(rows_of(rows))
+    assert roof.metric.value == pytest.approx(1e10, rel=0.02)
+    product = make_row(make_case("sum", ranks=1), 1e-3, work={"bandwidth": Amount(1e6, "B")}, ceiling="membw.bandwidth")
+    named = with_ceilings([product, *rows[:2]])
+    assert named[0].ceiling is not None
+    assert named[0].ceiling.value == pytest.approx(1e10, rel=0.02)
 
 
 def test_a_point_is_held_against_the_lower_of_its_roofs():

@@ -1,0 +1,259 @@
+"""Products of panels in registers: a tile of C, rows × vectors of sums, takes one word after another.
+
+The sums stay in registers for the whole length of the panels: per word, `vectors` loads of B's and `rows` broadcasts
+of A's serve rows × vectors additions of products (Van Zee & van de Geijn, BLIS, ACM TOMS 41, 2015, micro-kernel).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.datamodel.models import OpaqueModel
+from numba.core.pythonapi import NativeValue
+from numba.extending import register_model, typeof_impl, unbox
+
+from clustermark.devices.simd_dots import DOTS, Dot
+from clustermark.devices.simd_types import operation, spread
+
+# Words per turn of the loop; panels are filled up with zeros to a multiple of it.
+UNROLL = 4
+# Bytes of a vector → rows and vectors of a tile: sums, B's vectors and a broadcast fill 32 registers or 16.
+SHAPES = {64: (12, 2), 32: (6, 2), 16: (6, 2)}
+# Bytes of a line of the caches, and by which A's panel, which comes from the second cache, is asked for beforehand.
+LINE, AHEAD = 64, 1024
+POINTER, BYTE = ir.IntType(64), ir.IntType(8)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A tile of C in registers, carried into kernels by its type: which sums of products, how many rows and columns."""
+
+    dot: Dot
+    rows: int
+    vectors: int
+
+    @property
+    def columns(self) -> int:
+        """Of C in one tile."""
+        return self.vectors * self.dot.lanes
+
+
+def tile_of(dot: Dot) -> Tile:
+    """The tile that suits the registers of a way to add products."""
+    rows, vectors = SHAPES[dot.lanes * np.dtype(dot.total).itemsize]
+    return Tile(dot, rows, vectors)
+
+
+class TileType(types.Type):
+    """Numba's type of a Tile."""
+
+    def __init__(self, dot: str, rows: int, vectors: int) -> None:
+        """`dot` is a name in DOTS."""
+        self.tile = Tile(DOTS[dot], rows, vectors)
+        super().__init__(name=f"Tile({dot}, {rows}, {vectors})")
+
+
+register_model(TileType)(OpaqueModel)
+
+
+@typeof_impl.register(Tile)
+def _type_of_tile(value: Tile, context: Any) -> TileType:
+    return TileType(value.dot.name, value.rows, value.vectors)
+
+
+def _unbox_tile(kind: Any, value: Any, c: Any) -> Any:
+    return NativeValue(c.context.get_dummy_value())
+
+
+unbox(TileType)(_unbox_tile)
+
+
+def _constant(read: Any) -> Any:
+    """Intrinsic of a number that a tile's type knows."""
+
+    def generator(typing_context: Any, tile: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return ir.Constant(POINTER, read(tile.tile))
+
+        return types.int64(tile), generate
+
+    return operation(generator)
+
+
+tile_rows = _constant(lambda tile: tile.rows)
+tile_columns = _constant(lambda tile: tile.columns)
+tile_group = _constant(lambda tile: tile.dot.group)
+tile_unsigned = _constant(lambda tile: int(tile.dot.unsigned))
+
+
+def _packer(height_of: Any, flips: Any) -> Any:
+    """Intrinsic that packs one word of every row of a panel."""
+
+    def generator(typing_context: Any, tile: Any, x: Any, i: Any, k: Any, buffer: Any, at: Any, lines: Any) -> Any:
+        """buffer[at : at + height] = the word at column k of rows i … of x; no bounds are checked.
+
+        lines : whether rows lie side by side (x.strides[0] is the size of a number): one load then serves all
+        """
+        dot, height = tile.tile.dot, height_of(tile.tile)
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            _, x_array, row, column, flat, first, by_lines = arguments
+            target = context.make_array(x)(context, builder, x_array)
+            down, right = cgutils.unpack_tuple(builder, target.strides)
+            start = builder.gep(
+                builder.bitcast(target.data, BYTE.as_pointer()),
+                [builder.add(builder.mul(row, down), builder.mul(column, right))],
+            )
+            into = _address(context, builder, buffer, flat, first)
+            element = context.get_value_type(x.dtype)
+            size = x.dtype.bitwidth // 8
+            flip = 1 << 8 * size - 1 if flips and dot.unsigned else 0
+
+            def word(r: int, count: int) -> Any:
+                """Words of `count` rows from r on, which lie side by side."""
+                kind = ir.VectorType(element, count)
+                first_of_row = builder.gep(start, [builder.mul(down, ir.Constant(POINTER, r))])
+                places = [
+                    builder.gep(first_of_row, [builder.mul(right, ir.Constant(POINTER, g))]) for g in range(dot.group)
+                ]
+                numbers = [builder.load(builder.bitcast(at, kind.as_pointer()), align=size) for at in places]
+                return _joined(builder, numbers, flip)
+
+            def put(words: Any, r: int) -> None:
+                step = builder.bitcast(into, words.type.element.as_pointer())
+                pointer = builder.gep(step, [ir.Constant(POINTER, r)])
+                builder.store(words, builder.bitcast(pointer, words.type.as_pointer()), align=4)
+
+            with builder.if_else(builder.trunc(by_lines, ir.IntType(1))) as (side_by_side, apart):
+                with side_by_side:
+                    put(word(0, height), 0)
+                with apart:
+                    for r in range(height):
+                        put(word(r, 1), r)
+            return context.get_dummy_value()
+
+        return types.void(tile, x, i, k, buffer, at, lines), generate
+
+    return operation(generator)
+
+
+def _joined(builder: Any, numbers: list[Any], flip: int) -> Any:
+    """Vectors of numbers k, k + 1, … as one vector of words; a single one is the word."""
+    if len(numbers) == 1:
+        return numbers[0]
+    bits, count = 32 // len(numbers), numbers[0].type.count
+    wide, field = (ir.VectorType(ir.IntType(size), count) for size in (32, bits))
+    word: Any = ir.Constant(wide, None)
+    for g, number in enumerate(numbers):
+        flipped = builder.xor(number, ir.Constant(number.type, [flip] * count)) if flip else number
+        exact = builder.sext(flipped, field) if flipped.type.element.width < bits else flipped
+        word = builder.or_(word, builder.shl(builder.zext(exact, wide), ir.Constant(wide, [bits * g] * count)))
+    return word
+
+
+pack_rows = _packer(lambda tile: tile.rows, flips=True)
+pack_columns = _packer(lambda tile: tile.columns, flips=False)
+
+
+def _address(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> Any:
+    """Pointer to the bytes of a flat array from element `offset` on."""
+    data = context.make_array(kind)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [offset]), BYTE.as_pointer())
+
+
+def _prefetch(builder: Any, pointer: Any) -> None:
+    """Ask for the line of a pointer, in all caches."""
+    kind = ir.FunctionType(ir.VoidType(), [pointer.type, *[ir.IntType(32)] * 3])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [pointer, *(ir.Constant(ir.IntType(32), value) for value in (1, 3, 1))])
+
+
+def _at(builder: Any, start: Any, offset: int, kind: Any) -> Any:
+    return builder.bitcast(builder.gep(start, [ir.Constant(POINTER, offset)]), kind.as_pointer())
+
+
+@operation
+def tile_product(
+    typing_context: Any, tile: Any, a: Any, a_at: Any, b: Any, b_at: Any, words: Any, c: Any, i: Any, j: Any, more: Any
+) -> Any:
+    """C[i : i + rows, j : j + columns] = start + alpha·A·B, or that added to it; no bounds are checked.
+
+    Parameters
+    ----------
+    tile : a Tile
+    a, a_at, b, b_at : flat arrays of words, where the panels begin: `rows` words, or `columns`, per inner word
+    words : length of the panels, a multiple of UNROLL
+    c : (·, ·) array of the tile's sums, whose columns lie one behind the other
+    more : (alpha, accumulate, start, start_at): a factor, whether C is added to, and a flat array with the initial sum
+        of each column (read only by a tile whose bytes are unsigned)
+    """
+    shape = tile.tile
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, a_array, a_first, b_array, b_first, length, c_array, row, column, rest = arguments
+        alpha, accumulate, start_array, start_first = cgutils.unpack_tuple(builder, rest)
+        total = ir.VectorType(context.get_value_type(c.dtype), shape.dot.lanes)
+        size = c.dtype.bitwidth // 8
+        places = [(r, v) for r in range(shape.rows) for v in range(shape.vectors)]
+        zero: Any = ir.Constant(total, None)
+        first = [zero] * shape.vectors
+        if shape.dot.unsigned:
+            begin = _address(context, builder, more[2], start_array, start_first)
+            wide = [_at(builder, begin, v * shape.dot.lanes * size, total) for v in range(shape.vectors)]
+            first = [builder.load(pointer, align=size) for pointer in wide]
+        target = context.make_array(c)(context, builder, c_array)
+        strides = cgutils.unpack_tuple(builder, target.strides)
+        corner = builder.gep(
+            builder.bitcast(target.data, BYTE.as_pointer()),
+            [builder.add(builder.mul(row, strides[0]), builder.mul(column, strides[1]))],
+        )
+        lines = [builder.gep(corner, [builder.mul(strides[0], ir.Constant(POINTER, r))]) for r in range(shape.rows)]
+        for line in lines:
+            _prefetch(builder, line)
+        sums = {place: cgutils.alloca_once_value(builder, first[place[1]]) for place in places}
+        _panels(context, builder, shape, (a, a_array, a_first), (b, b_array, b_first), length, sums)
+        factor = spread(builder, alpha, shape.dot.lanes)
+        whole = isinstance(c.dtype, types.Integer)
+        times, plus = (builder.mul, builder.add) if whole else (builder.fmul, builder.fadd)
+        with builder.if_else(builder.trunc(accumulate, ir.IntType(1))) as branches:
+            for branch, adds in zip(branches, (True, False), strict=True):
+                with branch:
+                    for r, v in places:
+                        pointer = _at(builder, lines[r], v * shape.dot.lanes * size, total)
+                        value = times(builder.load(sums[r, v]), factor)
+                        value = plus(builder.load(pointer, align=size), value) if adds else value
+                        builder.store(value, pointer, align=size)
+        return context.get_dummy_value()
+
+    return types.void(tile, a, a_at, b, b_at, words, c, i, j, more), generate
+
+
+def _panels(context: Any, builder: Any, shape: Tile, a: Any, b: Any, length: Any, sums: Any) -> None:
+    """The loop over the words of both panels."""
+    word = context.get_value_type(a[0].dtype)
+    size = a[0].dtype.bitwidth // 8
+    vector = ir.VectorType(word, shape.dot.lanes)
+    left, right = (_address(context, builder, *side) for side in (a, b))
+    turns = builder.sdiv(length, ir.Constant(POINTER, UNROLL))
+    with cgutils.for_range(builder, turns) as loop:
+        here = builder.gep(left, [builder.mul(loop.index, ir.Constant(POINTER, UNROLL * shape.rows * size))])
+        there = builder.gep(right, [builder.mul(loop.index, ir.Constant(POINTER, UNROLL * shape.columns * size))])
+        for line in range(0, UNROLL * shape.rows * size, LINE):
+            _prefetch(builder, builder.gep(here, [ir.Constant(POINTER, AHEAD + line)]))
+        for step in range(UNROLL):
+            columns = [
+                builder.load(
+                    _at(builder, there, (step * shape.columns + v * shape.dot.lanes) * size, vector), align=size
+                )
+                for v in range(shape.vectors)
+            ]
+            for r in range(shape.rows):
+                scalar = builder.load(_at(builder, here, (step * shape.rows + r) * size, word), align=size)
+                row = spread(builder, scalar, shape.dot.lanes)
+                for v in range(shape.vectors):
+                    slot = sums[r, v]
+                    builder.store(shape.dot.emit(builder, builder.load(slot), row, columns[v]), slot)
