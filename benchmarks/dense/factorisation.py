@@ -32,6 +32,8 @@ Array = npt.NDArray[Any]
 
 # Columns of a product between two looks at the message under way.
 STRIP = 512
+# Bytes of a line of the caches.
+LINE = 64
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,17 @@ class Parts:
     grid: Grid
     rows: Cyclic
     columns: Cyclic
+
+
+def local_array(parts: Parts, dtype: str) -> Array:
+    """(m, n) zeros for the local part, rows an odd number of 64-byte lines apart.
+
+    With rows a power of two apart, the numbers of a column would share few places of the caches.
+    """
+    rows, columns = parts.rows.mine.size, parts.columns.mine.size
+    item = np.dtype(dtype).itemsize
+    lines = -(-columns * item // LINE) | 1
+    return np.zeros((rows, lines * LINE // item), dtype)[:, :columns]
 
 
 def deal(n: int, extra: int, block: int, grid: Grid) -> Parts:

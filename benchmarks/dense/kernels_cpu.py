@@ -112,8 +112,8 @@ def transpose_into(source: Any, target: Any) -> None:
     rows, columns = source.shape
     for top in range(0, rows, TILE):
         for left in range(0, columns, TILE):
-            for i in range(top, min(top + TILE, rows)):
-                for j in range(left, min(left + TILE, columns)):
+            for j in range(left, min(left + TILE, columns)):
+                for i in range(top, min(top + TILE, rows)):
                     target[j, i] = source[i, j]
 
 

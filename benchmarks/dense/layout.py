@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Indices = npt.NDArray[Any]
+Index = TypeVar("Index", int, npt.NDArray[Any])
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class Cyclic:
     processes: int
     place: int
 
-    def owner(self, index: int) -> int:
-        """The process that has an index."""
+    def owner(self, index: Index) -> Index:
+        """The process that has an index, or each of many."""
         return index // self.block % self.processes
 
     def below(self, index: int, place: int | None = None) -> int:
@@ -38,8 +39,8 @@ class Cyclic:
         rounds, last = divmod(whole, self.processes)
         return rounds * self.block + (self.block if mine < last else rest if mine == last else 0)
 
-    def local(self, index: int) -> int:
-        """Where its owner keeps an index."""
+    def local(self, index: Index) -> Index:
+        """Where its owner keeps an index, or each of many."""
         return index // (self.block * self.processes) * self.block + index % self.block
 
     @cached_property

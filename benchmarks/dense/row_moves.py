@@ -86,21 +86,16 @@ def plan_moves(start: int, positions: Sequence[int], rows: Cyclic) -> RowMoves:
     Rows that go to U come first in every message, in the order of U; then those that are displaced.
     """
     sources, displaced = permutation(start, positions)
-    wanted = [*sources, *(displaced.values() if displaced else ())]
-    owners = [rows.owner(row) for row in wanted]
-    counts = [owners.count(process) for process in range(rows.processes)]
-    ends = np.cumsum(counts) - counts
-    places, next_of = [], list(ends)
-    for owner in owners:
-        places.append(next_of[owner])
-        next_of[owner] += 1
-    mine = [(rows.local(to), place) for to, place in zip(displaced, places[len(sources) :], strict=True)
-            if rows.owner(to) == rows.place]  # fmt: skip
-    packed = [rows.local(row) for row, owner in zip(wanted, owners, strict=True) if owner == rows.place]
+    wanted = np.array([*sources, *displaced.values()], np.int64)
+    owners = rows.owner(wanted)
+    places = np.empty_like(wanted)
+    places[np.argsort(owners, kind="stable")] = np.arange(wanted.size)
+    changed = np.array(list(displaced), np.int64)
+    mine = rows.owner(changed) == rows.place
     return RowMoves(
-        packed=np.array(packed, np.int64),
-        counts=counts,
-        order=np.array(places[: len(sources)], np.int64),
-        kept=np.array([to for to, _ in mine], np.int64),
-        kept_from=np.array([place for _, place in mine], np.int64),
+        packed=rows.local(wanted[owners == rows.place]),
+        counts=np.bincount(owners, minlength=rows.processes).tolist(),
+        order=places[: len(sources)],
+        kept=rows.local(changed[mine]),
+        kept_from=places[len(sources) :][mine],
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clustermark.benchmarks.dense.factorisation import Factorisation, deal
+from clustermark.benchmarks.dense.factorisation import Factorisation, deal, local_array
 from clustermark.benchmarks.dense.gmres import Solution, gmres
 from clustermark.benchmarks.dense.lines import Grid
 from clustermark.benchmarks.dense.matrix import DenseMatrix
@@ -47,8 +47,7 @@ class DirectSolver:
         """Allocate; `reset` fills."""
         self.matrix, self.dtype = matrix, dtype
         self.parts = deal(matrix.n, 1, block, grid)
-        shape = (self.parts.rows.mine.size, self.parts.columns.mine.size)
-        self.factorisation = Factorisation(self.parts, np.zeros(shape, dtype), blas)
+        self.factorisation = Factorisation(self.parts, local_array(self.parts, dtype), blas)
         self.x = np.full(matrix.n, np.nan, dtype)
 
     def reset(self) -> None:
@@ -104,7 +103,7 @@ class MixedSolver:
         self.parts = deal(matrix.n, 0, block, grid)
         self.whole = matrix.part(self.parts.rows.mine, self.parts.columns.mine)
         self.right = right_side(self.parts, matrix, "float64")
-        self.factorisation = Factorisation(self.parts, np.zeros_like(self.whole, dtype), blas, pivoting=False)
+        self.factorisation = Factorisation(self.parts, local_array(self.parts, dtype), blas, pivoting=False)
         self.solution = Solution(np.full(matrix.n, np.nan), 0, False)
         self.counters: dict[str, float] = {}
 

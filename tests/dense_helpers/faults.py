@@ -54,17 +54,25 @@ def stale_panel(put: Callable[[Any, str, Any], None]) -> None:
 
 
 def stale_message(put: Callable[[Any, str, Any], None]) -> None:
-    """From the third broadcast on, receivers keep what their buffer held."""
-    from clustermark.benchmarks.dense.lines import Line
+    """Receivers of a panel compute with the numbers that its buffer held before; they know the right pivots."""
+    from clustermark.benchmarks.dense.factorisation import Factorisation
+    from clustermark.benchmarks.dense.lines import Transfer
 
-    real, calls = Line.start_broadcast, []
+    real = Factorisation._next_panel
 
-    def start(self: Any, array: Any, root: int) -> Any:
-        calls.append(root)
-        late = self.rank != root and len(calls) > 2
-        return real(self, np.empty_like(array) if late else array, root)
+    def following(self: Any, start: int, buffer: int) -> Any:
+        before = self._buffers[buffer].copy()
+        panel, transfer = real(self, start, buffer)
+        head = panel.width + 1
 
-    put(Line, "start_broadcast", start)
+        def wait() -> None:
+            transfer.wait()
+            if self.parts.columns.owner(start) != self.parts.grid.column:
+                panel.message[head:] = before[head : panel.message.size]
+
+        return panel, Transfer(wait, transfer.look)
+
+    put(Factorisation, "_next_panel", following)
 
 
 def no_refinement(put: Callable[[Any, str, Any], None]) -> None:
