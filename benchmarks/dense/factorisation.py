@@ -123,8 +123,10 @@ class Factorisation:
             transpose_into(self.matrix[first:, left : left + width], panel.columns)
             factor = factor_with_pivoting if self.pivoting else factor_without_pivoting
             factor(panel, grid.along_column, owner, self.blas)
-            self._keep(panel, first, left)
-        return panel, grid.along_row.start_broadcast(panel.message, root)
+        transfer = grid.along_row.start_broadcast(panel.message, root)
+        if root == grid.column:
+            self._keep(panel, first, parts.columns.below(start))
+        return panel, transfer
 
     def _keep(self, panel: Panel, first: int, left: int) -> None:
         """U₁₁, and L where it will be asked for: after interchanges of later panels it would be out of order."""

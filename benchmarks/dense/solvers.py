@@ -49,13 +49,18 @@ class DirectSolver:
         self.parts = deal(matrix.n, 1, block, grid)
         self.factorisation = Factorisation(self.parts, local_array(self.parts, dtype), blas)
         self.x = np.full(matrix.n, np.nan, dtype)
+        self._fresh = False
 
     def reset(self) -> None:
         """Make A and b anew: a step leaves U in their place."""
         self.matrix.fill(self.factorisation.matrix, self.parts.rows.mine, self.parts.columns.mine)
+        self._fresh = True
 
     def step(self) -> None:
-        """Factor, then solve Ux = y."""
+        """Factor, then solve Ux = y; a step that no `reset` went before makes A itself."""
+        if not self._fresh:
+            self.reset()
+        self._fresh = False
         self.factorisation.run()
         if self.factorisation.zero_column >= 0:
             self.x.fill(np.nan)

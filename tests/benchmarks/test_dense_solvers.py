@@ -109,6 +109,12 @@ def test_a_solver_without_its_step_is_wrong(name: str) -> None:
     assert not trial_of(case_of(name)).check().passed
 
 
+def test_a_second_step_without_a_new_matrix_is_no_step_on_what_the_first_left() -> None:
+    trial = run(trial_of(case_of("hpl")))
+    trial.step()
+    assert trial.check().passed
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_caught(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name, plant = FAULTS[fault]
