@@ -20,7 +20,7 @@ Routine = Callable[..., object]
 
 # Values of CBLAS' enumerations (cblas.h of the reference BLAS).
 ROW_MAJOR, NO_TRANSPOSE, TRANSPOSE = 101, 111, 112
-UPPER, LOWER, NON_UNIT, UNIT, LEFT = 121, 122, 131, 132, 141
+UPPER, LOWER, NON_UNIT, UNIT, LEFT, RIGHT = 121, 122, 131, 132, 141, 142
 LETTERS = {"float64": "d", "float32": "s"}
 REALS: Mapping[str, Any] = {"d": ctypes.c_double, "s": ctypes.c_float}
 # How builds of OpenBLAS decorate their names, and the integers that go with them.
@@ -82,23 +82,28 @@ class Blas:
         lower, b : (k, k), (k, n), rows contiguous
         """
         if self.direct:
-            self._solve(LOWER, NO_TRANSPOSE, UNIT, lower, b)
+            self._solve(LEFT, LOWER, UNIT, lower, b)
         else:
             _solve_by_halves(self, lower, b, unit=True)
 
-    def solve_upper_transposed(self, upper: Matrix, b: Matrix) -> None:
-        """B ← U⁻ᵀB with an upper triangle; what stands below the diagonal of `upper` is not read."""
-        if self.direct:
-            self._solve(UPPER, TRANSPOSE, NON_UNIT, upper, b)
-        else:
-            _solve_by_halves(self, upper.T, b, unit=False)
+    def solve_upper_right(self, upper: Matrix, b: Matrix) -> None:
+        """B ← BU⁻¹ with an upper triangle; what stands below the diagonal of `upper` is not read.
 
-    def _solve(self, side: int, order: int, diagonal: int, triangle: Matrix, b: Matrix) -> None:
+        Parameters
+        ----------
+        upper, b : (k, k), (n, k), rows contiguous
+        """
+        if self.direct:
+            self._solve(RIGHT, UPPER, NON_UNIT, upper, b)
+        else:
+            _solve_by_halves(self, upper.T, b.T, unit=False)
+
+    def _solve(self, side: int, half: int, diagonal: int, triangle: Matrix, b: Matrix) -> None:
         k, n = b.shape
         if not (k and n):
             return
         self.trsm[LETTERS[b.dtype.name]](
-            *(ROW_MAJOR, LEFT, side, order, diagonal, k, n, 1.0, triangle.ctypes.data),
+            *(ROW_MAJOR, side, half, NO_TRANSPOSE, diagonal, k, n, 1.0, triangle.ctypes.data),
             *(_lead(triangle), b.ctypes.data, _lead(b)),
         )
 
@@ -171,10 +176,12 @@ def _is_right(blas: Blas) -> bool:
         blas.add_product(c[:, :3], a, b, -1.0)
         blas.add_product(c[:, :3], b.T, np.ascontiguousarray(a.T), 1.0)
         lower = np.array([[1, 0, 0], [2, 1, 0], [3, 4, 1]], dtype)
-        solved, again = (lower @ a, lower @ a)
+        solved, again = lower @ a, np.ascontiguousarray((lower @ a).T)
         blas.solve_unit_lower(lower, solved)
-        blas.solve_upper_transposed(np.ascontiguousarray(lower.T), again)
+        blas.solve_upper_right(np.ascontiguousarray(lower.T), again)
         expected = 1 - a @ b + b.T @ a.T
-        if not ((c[:, :3] == expected).all() and (c[:, 3:] == 1).all() and (solved == a).all() and (again == a).all()):
+        if not (
+            (c[:, :3] == expected).all() and (c[:, 3:] == 1).all() and (solved == a).all() and (again == a.T).all()
+        ):
             return False
     return True

@@ -116,13 +116,19 @@ class Factorisation:
         parts, grid = self.parts, self.parts.grid
         width = min(parts.rows.block, parts.n - start)
         first, owner = parts.rows.below(start), parts.rows.owner(start)
-        panel = panel_in(self._buffers[buffer], start, width, parts.rows.mine[first:], owner == grid.row)
+        panel = panel_in(
+            self._buffers[buffer], start, width, parts.rows.mine[first:], owner == grid.row, not self.pivoting
+        )
         root = parts.columns.owner(start)
         if root == grid.column:
             left = parts.columns.below(start)
-            transpose_into(self.matrix[first:, left : left + width], panel.columns)
-            factor = factor_with_pivoting if self.pivoting else factor_without_pivoting
-            factor(panel, grid.along_column, owner, self.blas)
+            given = self.matrix[first:, left : left + width]
+            if self.pivoting:
+                transpose_into(given, panel.columns)
+                factor_with_pivoting(panel, grid.along_column, owner, self.blas)
+            else:
+                panel.columns.T[:] = given
+                factor_without_pivoting(panel, grid.along_column, owner, self.blas)
         transfer = grid.along_row.start_broadcast(panel.message, root)
         if root == grid.column:
             self._keep(panel, first, parts.columns.below(start))
@@ -135,7 +141,7 @@ class Factorisation:
             self.matrix[first : first + width, left : left + width] = panel.top
         if not self.pivoting:
             below = first + panel.first(width)
-            transpose_into(panel.below.T, self.matrix[below:, left : left + width])
+            self.matrix[below:, left : left + width] = panel.below
 
     def _take(self, panel: Panel) -> None:
         self.pivots[panel.start : panel.start + panel.width] = panel.positions
@@ -149,16 +155,21 @@ class Factorisation:
         moves = plan_moves(panel.start, positions, parts.rows)
         top = parts.rows.below(panel.start)
         below = top + panel.first(width)
+        # Without interchanges the only process row has the rows of U where they belong.
+        in_place = not self.pivoting and grid.rows == 1
 
         def update(first: int, end: int, transfer: Transfer) -> None:
             if first == end:
                 return
-            rows = moves.apply(self.matrix, first, end, grid.along_column, self._given, self._received)
+            if in_place:
+                rows = self.matrix[top : top + width, first:end]
+            else:
+                rows = moves.apply(self.matrix, first, end, grid.along_column, self._given, self._received)
             for left in range(0, end - first, STRIP):
                 strip = slice(left, min(left + STRIP, end - first))
                 place = slice(first + strip.start, first + strip.stop)
                 self.blas.solve_unit_lower(panel.top, rows[:, strip])
-                if panel.holds_diagonal:
+                if panel.holds_diagonal and not in_place:
                     self.matrix[top : top + width, place] = rows[:, strip]
                 self.blas.add_product(self.matrix[below:, place], panel.below, rows[:, strip], -1.0)
                 transfer.look()

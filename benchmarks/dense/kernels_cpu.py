@@ -117,7 +117,7 @@ def transpose_into(source: Any, target: Any) -> None:
                     target[j, i] = source[i, j]
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, fastmath={"contract", "reassoc"}, error_model="numpy")
 def back_substitute(upper: Any, x: Any) -> None:
     """x ← U⁻¹x, row by row (Golub & Van Loan, 3.1.2); below the diagonal nothing is read."""
     for i in range(x.size - 1, -1, -1):
@@ -127,7 +127,7 @@ def back_substitute(upper: Any, x: Any) -> None:
         x[i] = value / upper[i, i]
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, fastmath={"contract", "reassoc"}, error_model="numpy")
 def forward_substitute(lower: Any, x: Any) -> None:
     """x ← L⁻¹x with a unit lower triangle, row by row (Golub & Van Loan, 3.1.1)."""
     for i in range(x.size):

@@ -32,7 +32,8 @@ class Panel:
     positions : (w,) global places of the pivot rows, as numbers of the matrix's type
     zero : (1,) 0, or 1 + the first column whose pivot is exactly zero
     top : (w, w) the rows that became pivots: L₁₁ below the diagonal, U₁₁ on and above
-    columns : (w, m) this process row's rows from row k on, column by column
+    columns : (w, m) this process row's rows from row k on; columns are contiguous where pivots are looked for in them,
+        else (`by_rows`, a transposed view) rows are, as in the matrix
     holds_diagonal : whether the first w of them are those of the diagonal block; they are dead once it is factored
     start, rows : k; (m,) global indices of the rows
     """
@@ -53,7 +54,7 @@ class Panel:
 
     @property
     def below(self) -> Array:
-        """(m', w): L₂₁, the rows below the diagonal block; a transposed view."""
+        """(m', w): L₂₁, the rows below the diagonal block; a transposed view of columns, or contiguous."""
         return self.columns[:, self.width if self.holds_diagonal else 0 :].T
 
     def first(self, column: int) -> int:
@@ -66,7 +67,7 @@ def message_size(width: int, rows: int) -> int:
     return width + 1 + width * width + width * rows
 
 
-def panel_in(buffer: Array, start: int, width: int, rows: Array, holds_diagonal: bool) -> Panel:
+def panel_in(buffer: Array, start: int, width: int, rows: Array, holds_diagonal: bool, by_rows: bool = False) -> Panel:
     """A panel laid out in the first numbers of a flat buffer.
 
     Parameters
@@ -81,7 +82,7 @@ def panel_in(buffer: Array, start: int, width: int, rows: Array, holds_diagonal:
         positions,
         zero,
         top.reshape(width, width),
-        columns.reshape(width, rows.size),
+        columns.reshape(rows.size, width).T if by_rows else columns.reshape(width, rows.size),
         holds_diagonal,
         start,
         rows,
@@ -104,7 +105,7 @@ def factor_with_pivoting(panel: Panel, line: Line, owner: int, blas: Blas) -> No
 
 
 def factor_without_pivoting(panel: Panel, line: Line, owner: int, blas: Blas) -> None:
-    """LU of the diagonal block on its owner, L₂₁ = A₂₁U₁₁⁻¹ on every rank of the process column."""
+    """LU of the diagonal block on its owner, L₂₁ = A₂₁U₁₁⁻¹ on every rank of its column; the panel is one by rows."""
     width = panel.width
     if panel.holds_diagonal:
         block = panel_in(np.empty(message_size(width, width), panel.top.dtype), 0, width, panel.rows[:width], True)
@@ -112,7 +113,7 @@ def factor_without_pivoting(panel: Panel, line: Line, owner: int, blas: Blas) ->
         _halves(block, Line(), 0, blas, np.zeros(width, np.int64), 0, width, pivoting=False)
         panel.top[:] = block.top
     line.broadcast(panel.top, owner)
-    blas.solve_upper_transposed(panel.top, panel.columns[:, panel.first(width) :])
+    blas.solve_upper_right(panel.top, panel.below)
     panel.positions[:] = np.arange(panel.start, panel.start + width)
     _note_zero(panel)
 

@@ -121,11 +121,11 @@ def test_products_and_triangular_solves_of_parts_of_matrices(
     assert np.abs(turned - (c.astype(float) + a.astype(float) @ b)).max(initial=0) <= u * 2
     lower = np.tril(whole[:k, :k], -1) / k + np.eye(k, dtype=dtype)
     noise = np.triu(whole[:k, :k], 1)
-    x, y = b.copy(), b.copy()
+    x, y = b.copy(), np.array(b.T, order="C")
     blas.solve_unit_lower(lower + noise + np.diag(noise.sum(axis=0)), x)
-    blas.solve_upper_transposed(np.ascontiguousarray(lower.T * 2 + noise.T), y)
+    blas.solve_upper_right(np.ascontiguousarray(lower.T * 2 + noise.T), y)
     assert np.abs(lower.astype(float) @ x - b).max(initial=0) <= u * 8
-    assert np.abs(2 * lower.astype(float) @ y - b).max(initial=0) <= u * 8
+    assert np.abs(2 * lower.astype(float) @ y.T - b).max(initial=0) <= u * 8
 
 
 def test_the_library_of_numpy_is_found() -> None:
