@@ -7,6 +7,8 @@ from clustermark.benchmarks.broadcast import BROADCAST
 from clustermark.benchmarks.gemm import GEMM
 from clustermark.benchmarks.halo import HALO
 from clustermark.benchmarks.halo_exchange import HALO_EXCHANGE
+from clustermark.benchmarks.hpl import HPL
+from clustermark.benchmarks.hpl_mxp import HPL_MXP
 from clustermark.benchmarks.membw import MEMBW
 from clustermark.benchmarks.multi_pair import MULTI_PAIR
 from clustermark.benchmarks.noop import NOOP
@@ -15,6 +17,7 @@ from clustermark.benchmarks.pingpong import PINGPONG
 from clustermark.benchmarks.random_ring import RANDOM_RING
 from clustermark.benchmarks.reduce_scatter import REDUCE_SCATTER
 from clustermark.benchmarks.reduction import REDUCTION
+from clustermark.benchmarks.summa import SUMMA
 from clustermark.core.workload import Workload
 
 BENCHMARKS: dict[str, Workload] = {
@@ -25,6 +28,8 @@ BENCHMARKS: dict[str, Workload] = {
     "gemm": GEMM,
     "halo": HALO,
     "halo_exchange": HALO_EXCHANGE,
+    "hpl": HPL,
+    "hpl_mxp": HPL_MXP,
     "membw": MEMBW,
     "multi_pair": MULTI_PAIR,
     "noop": NOOP,
@@ -33,4 +38,5 @@ BENCHMARKS: dict[str, Workload] = {
     "random_ring": RANDOM_RING,
     "reduce_scatter": REDUCE_SCATTER,
     "reduction": REDUCTION,
+    "summa": SUMMA,
 }

@@ -34,6 +34,8 @@ VELOCITIES = 1
 LANGEVIN = 2
 RESCALING = 3
 CELL_NOISE = 4
+MATRIX_ENTRY = 5
+MATRIX_SCALE = 6
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)

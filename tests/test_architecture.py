@@ -23,6 +23,7 @@ LONGEST = 300
 # Folders of rooms of workloads that are none, each with its reason.
 NO_WORKLOADS = {
     "apps/console": "what the programs of all applications share",
+    "benchmarks/dense": "what hpl, hpl_mxp and summa time",
     "benchmarks/kernels": "what the benchmarks time",
 }
 

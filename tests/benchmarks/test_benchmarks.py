@@ -28,6 +28,9 @@ SMALL: dict[str, dict[str, ParamValue]] = {
     "membw": {"bytes": 128 * 1001},
     "reduction": {"bytes": 128 * 1001},
     "halo": {"n": 7},
+    "hpl": {"n": 65, "nb": 16},
+    "hpl_mxp": {"n": 65, "nb": 16},
+    "summa": {"n": 65, "nb": 16},
 }
 
 

@@ -1,0 +1,211 @@
+"""hpl, hpl_mxp and summa on one rank: the reference's pivots and solution, planted faults, refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from dense_helpers.faults import FAULTS
+
+from clustermark.benchmarks import BENCHMARKS
+from clustermark.benchmarks.dense import matrix as matrices
+from clustermark.benchmarks.dense.factorisation import Factorisation, deal
+from clustermark.benchmarks.dense.lines import make_grid
+from clustermark.benchmarks.dense.memory import require_memory
+from clustermark.benchmarks.dense.reference import reference_lu, reference_solve
+from clustermark.benchmarks.dense.solvers import DirectSolver, MixedSolver
+from clustermark.core.case import Case
+from clustermark.core.context import Context
+from clustermark.core.errors import ClustermarkError
+from clustermark.core.precision import PRECISIONS
+from clustermark.core.workload import Trial
+from clustermark.devices.blas import BY_MATMUL, open_blas
+from clustermark.devices.cpu import CpuDevice
+from clustermark.transports.local import LocalTransport
+
+ALONE = make_grid(None, 1, 1)
+SIZES = [(1, 1), (5, 5), (7, 3), (64, 16), (101, 32), (130, 50)]
+
+
+def case_of(name: str, precision: str = "fp64", ranks: int = 1, **params: Any) -> Case:
+    chosen = {p.name: p.default for p in BENCHMARKS[name].params} | {"n": 65, "nb": 16} | params
+    return Case(name, 1, chosen, precision, "cpu", "local" if ranks == 1 else "mpi", "self", ranks, ranks)
+
+
+def trial_of(case: Case) -> Trial:
+    context = Context(CpuDevice(), LocalTransport(), PRECISIONS[case.precision], np.random.default_rng(3))
+    return BENCHMARKS[case.workload].prepare(case, context)
+
+
+def run(trial: Trial) -> Trial:
+    if trial.reset is not None:
+        trial.reset()
+    trial.step()
+    return trial
+
+
+# --- the reference ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("blas", [open_blas(), BY_MATMUL], ids=["library", "matmul"])
+@pytest.mark.parametrize(("n", "block"), SIZES)
+@pytest.mark.parametrize("make", [matrices.uniform_matrix, matrices.scaled_matrix])
+def test_pivots_factors_and_solution_are_those_of_the_reference(make: Any, n: int, block: int, blas: Any) -> None:
+    matrix = make(n, 3)
+    solver = DirectSolver(matrix, block, ALONE, "float64", blas)
+    solver.reset()
+    solver.step()
+    whole = matrix.part(np.arange(n), np.arange(n + 1))
+    lu, pivots = reference_lu(whole)
+    assert (solver.factorisation.pivots == pivots).all()
+    upper = np.triu(solver.factorisation.matrix)
+    assert (np.abs(upper - np.triu(lu)) <= 1e-11 * np.abs(lu).max(axis=1, keepdims=True)).all()
+    wanted = reference_solve(whole)
+    assert np.abs(solver.x / wanted - 1).max() < 1e-6
+    assert solver.check().passed
+
+
+@pytest.mark.parametrize(("n", "block"), SIZES)
+def test_without_pivoting_the_factors_give_the_matrix_back(n: int, block: int) -> None:
+    matrix = matrices.definite_matrix(n, 5)
+    parts = deal(n, 0, block, ALONE)
+    whole = matrix.part(np.arange(n), np.arange(n))
+    factors = Factorisation(parts, whole.copy(), open_blas(), pivoting=False)
+    factors.run()
+    lower, upper = np.tril(factors.matrix, -1) + np.eye(n), np.triu(factors.matrix)
+    assert np.abs(lower @ upper - whole).max() < 1e-13 * n
+    assert np.abs(lower).max() * np.abs(upper).max() < 4 * np.abs(whole).max()
+
+
+def test_the_reference_solves_and_names_a_column_without_pivot() -> None:
+    matrix = matrices.uniform_matrix(20, 1).part(np.arange(20), np.arange(21))
+    assert np.allclose(reference_solve(matrix), np.linalg.solve(matrix[:, :20], matrix[:, 20]), rtol=1e-10)
+    matrix[:, 6] = 0
+    with pytest.raises(ZeroDivisionError, match="column 6"):
+        reference_lu(matrix)
+
+
+# --- the checks, and faults that they must catch ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["fp64", "fp32"])
+def test_a_badly_scaled_matrix_is_solved(precision: str) -> None:
+    check = run(trial_of(case_of("hpl", precision, matrix="scaled"))).check()
+    assert check.passed, check
+
+
+@pytest.mark.parametrize("block", [8, 16, 65])
+def test_a_singular_matrix_fails_and_its_column_is_named(block: int) -> None:
+    check = run(trial_of(case_of("hpl", matrix="singular", nb=block))).check()
+    assert not check.passed
+    assert "the matrix is singular: column 32 has no pivot" in check.detail
+
+
+@pytest.mark.parametrize("name", ["hpl", "hpl_mxp", "summa"])
+def test_a_solver_without_its_step_is_wrong(name: str) -> None:
+    assert not trial_of(case_of(name)).check().passed
+
+
+def test_a_second_step_without_a_new_matrix_is_no_step_on_what_the_first_left() -> None:
+    trial = run(trial_of(case_of("hpl")))
+    trial.step()
+    assert trial.check().passed
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_caught(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, plant = FAULTS[fault]
+    case = case_of(name, "fp32" if name == "hpl_mxp" else "fp64")
+    assert run(trial_of(case)).check().passed
+    plant(monkeypatch.setattr)
+    check = run(trial_of(case)).check()
+    # Alone nothing is sent, so that what is sent wrongly harms nobody.
+    assert check.passed == (fault == "stale message"), check
+
+
+def test_the_mixed_solver_needs_its_refinement_and_says_how_long_it_took() -> None:
+    trial = run(trial_of(case_of("hpl_mxp", "fp32", n=200)))
+    check = trial.check()
+    assert check.passed
+    assert check.name == "backward error of HPL-MxP, conforming"
+    assert 1 <= trial.counters["GMRES iterations"] <= 6
+    assert trial.counters["least |diagonal| / sum beside it"] < 0.5
+    assert trial.counters["conforms to the rules of HPL-MxP"] == 1
+
+
+@pytest.mark.parametrize(("precision", "matrix"), [("fp64", "definite"), ("fp32", "dominant")])
+def test_what_the_rules_do_not_allow_is_labelled(precision: str, matrix: str) -> None:
+    trial = run(trial_of(case_of("hpl_mxp", precision, matrix=matrix)))
+    check = trial.check()
+    assert check.passed
+    assert "not conforming: " in check.name
+    assert trial.counters["conforms to the rules of HPL-MxP"] == 0
+
+
+def test_a_matrix_that_needs_pivoting_is_not_solved_without() -> None:
+    solver = MixedSolver(matrices.singular_matrix(40, 1), 8, ALONE, "float32", open_blas(), "conforming")
+    solver.step()
+    check = solver.check()
+    assert not check.passed
+    assert "column 20 has a pivot of 0" in check.detail
+
+
+@pytest.mark.parametrize("inputs", ["random", "integers"])
+@pytest.mark.parametrize("precision", ["fp64", "fp32"])
+def test_every_element_of_a_product_is_looked_at(inputs: str, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from clustermark.benchmarks.dense import summa
+
+    made: list[summa.Summa] = []
+    real: Callable[..., None] = summa.Summa.__init__
+    monkeypatch.setattr(summa.Summa, "__init__", lambda self, *args: (real(self, *args), made.append(self))[0])
+    trial = run(trial_of(case_of("summa", precision, inputs=inputs, n=50, nb=7)))
+    assert trial.check().passed
+    made[0].c[31, 7] += 1e-3 if inputs == "random" else 1
+    check = trial.check()
+    assert not check.passed
+    assert "element (31, 7)" in check.detail
+    made[0].c[31, 7] = np.nan
+    assert not trial.check().passed
+
+
+# --- refusals -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["hpl", "hpl_mxp", "summa"])
+@pytest.mark.parametrize(
+    ("params", "ranks", "part"),
+    [
+        ({"nb": 66}, 1, "blocks of nb = 66 and a matrix of n = 65; use nb ≤ 65"),
+        ({"p": 2, "q": 2}, 6, "grid p×q of 2×2 for 6 ranks; use p·q = 6"),
+        ({"p": 4}, 6, "grid p×q of 4×? for 6 ranks"),
+        ({"q": 7}, 6, "grid p×q of ?×7 for 6 ranks"),
+        ({"p": 3}, 6, ""),
+        ({"q": 6}, 6, ""),
+        ({}, 5, ""),
+    ],
+)
+def test_impossible_layouts_are_refused_with_a_way_out(name: str, params: Any, ranks: int, part: str) -> None:
+    said = BENCHMARKS[name].refuse(case_of(name, ranks=ranks, **params))
+    assert part in said
+    assert bool(part) == bool(said)
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_a_precision_that_would_be_emulated_gets_no_speed(precision: str) -> None:
+    assert "accuracy only, and no speed; use fp32" in BENCHMARKS["hpl_mxp"].refuse(case_of("hpl_mxp", precision))
+
+
+@pytest.mark.parametrize("name", ["hpl", "hpl_mxp", "summa"])
+def test_a_matrix_that_does_not_fit_is_refused_with_both_figures(name: str) -> None:
+    with pytest.raises(ClustermarkError, match=r"needs \d\d\d TB on a node where .*B are available; use a"):
+        trial_of(case_of(name, n=4_000_000, nb=128))
+
+
+def test_all_ranks_of_a_node_share_its_memory() -> None:
+    case = replace(case_of("hpl", ranks=4), ranks_per_node=4)
+    require_memory(case, LocalTransport(), 2e9, available=1e10)
+    with pytest.raises(ClustermarkError, match=r"needs 12\.0 GB on a node where 10\.0 GB are"):
+        require_memory(case, LocalTransport(), 3e9, available=1e10)
