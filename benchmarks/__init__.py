@@ -7,6 +7,7 @@ from clustermark.benchmarks.broadcast import BROADCAST
 from clustermark.benchmarks.gemm import GEMM
 from clustermark.benchmarks.halo import HALO
 from clustermark.benchmarks.halo_exchange import HALO_EXCHANGE
+from clustermark.benchmarks.low_precision_sum import LOW_PRECISION_SUM
 from clustermark.benchmarks.membw import MEMBW
 from clustermark.benchmarks.multi_pair import MULTI_PAIR
 from clustermark.benchmarks.noop import NOOP
@@ -15,6 +16,7 @@ from clustermark.benchmarks.pingpong import PINGPONG
 from clustermark.benchmarks.random_ring import RANDOM_RING
 from clustermark.benchmarks.reduce_scatter import REDUCE_SCATTER
 from clustermark.benchmarks.reduction import REDUCTION
+from clustermark.benchmarks.reproducible_sum import REPRODUCIBLE_SUM
 from clustermark.core.workload import Workload
 
 BENCHMARKS: dict[str, Workload] = {
@@ -25,6 +27,7 @@ BENCHMARKS: dict[str, Workload] = {
     "gemm": GEMM,
     "halo": HALO,
     "halo_exchange": HALO_EXCHANGE,
+    "low_precision_sum": LOW_PRECISION_SUM,
     "membw": MEMBW,
     "multi_pair": MULTI_PAIR,
     "noop": NOOP,
@@ -33,4 +36,5 @@ BENCHMARKS: dict[str, Workload] = {
     "random_ring": RANDOM_RING,
     "reduce_scatter": REDUCE_SCATTER,
     "reduction": REDUCTION,
+    "reproducible_sum": REPRODUCIBLE_SUM,
 }
