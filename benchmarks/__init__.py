@@ -11,6 +11,7 @@ from clustermark.benchmarks.low_precision_sum import LOW_PRECISION_SUM
 from clustermark.benchmarks.membw import MEMBW
 from clustermark.benchmarks.multi_pair import MULTI_PAIR
 from clustermark.benchmarks.noop import NOOP
+from clustermark.benchmarks.pairs import PAIRS
 from clustermark.benchmarks.peak import PEAK
 from clustermark.benchmarks.pingpong import PINGPONG
 from clustermark.benchmarks.random_ring import RANDOM_RING
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Workload] = {
     "membw": MEMBW,
     "multi_pair": MULTI_PAIR,
     "noop": NOOP,
+    "pairs": PAIRS,
     "peak": PEAK,
     "pingpong": PINGPONG,
     "random_ring": RANDOM_RING,

@@ -65,6 +65,28 @@ def bytes_sent(before: Mapping[str, Mapping[str, int]], after: Mapping[str, Mapp
     }
 
 
+def link_rate(wire: str, readings: Mapping[str, list[int]], sysfs: Path = SYSFS) -> float | None:
+    """[B/s] that the link of a wire carries one way on this node, as its driver tells; None where none does.
+
+    Parameters
+    ----------
+    wire : of a fabric row; "network" is the adapter that sent most in `readings`, a wire of ports all its active ones
+    readings : interface → bytes sent and received before, sent and received after
+    """
+    if wire == "network":
+        sent = {name: each[2] - each[0] for name, each in readings.items() if name != "lo"}
+        folder = sysfs / "net" / max(sent, key=lambda name: sent[name], default="")
+        told = read_text(str(folder / "speed"))
+        # A virtual interface has no device behind it, and its speed is made up.
+        return int(told) * 1e6 / 8 if told.isdecimal() and int(told) and (folder / "device").exists() else None
+    rates = []
+    for port in active_ports(wire, sysfs) if wire in _LAYERS.values() else []:
+        device, _, number = port.partition(":")
+        match = re.match(r"([\d.]+) Gb/sec", read_text(str(sysfs / "infiniband" / device / "ports" / number / "rate")))
+        rates.append(float(match[1]) * 1e9 / 8 if match else 0.0)
+    return sum(rates) if rates and all(rates) else None
+
+
 def _large_packets(telemetry: Path) -> int | None:
     counts = []
     for file in telemetry.glob("hni_tx_ok_*"):

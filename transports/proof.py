@@ -24,7 +24,7 @@ from clustermark.core.context import FabricRow, Transport
 from clustermark.core.environment import read_text
 from clustermark.core.result import FabricProof
 from clustermark.transports.copies import CopyCounter
-from clustermark.transports.ports import NAMES, PORT_WIRES, bytes_sent, port_bytes
+from clustermark.transports.ports import NAMES, PORT_WIRES, bytes_sent, link_rate, port_bytes
 
 MESSAGE_BYTES = 4 << 20
 ROUNDS = (16, 24)
@@ -268,7 +268,14 @@ def prove(row: FabricRow, transport: Transport, kernel_copies: int | None = None
     for attempt in range(ATTEMPTS):
         rounds = [exchange_payload(transport, messages) for messages in ROUNDS]
         proof = judge(row, [each.ratios for each in rounds], kernel_copies)
-        evidence = {"attempts": attempt + 1, "payload_bytes": rounds[-1].payload, "interfaces": rounds[-1].readings}
+        readings = rounds[-1].readings
+        evidence: dict[str, Any] = {
+            "attempts": attempt + 1,
+            "payload_bytes": rounds[-1].payload,
+            "interfaces": readings,
+        }
+        rate = link_rate(row.wire, readings) if proof.proven else None
+        evidence |= {"link_bytes_per_second": rate} if rate else {}
         proof = replace(proof, detail={**proof.detail, **evidence})
         if proof.proven or proof.evidence == "none":
             break

@@ -117,6 +117,9 @@ def sweep(rows: Sequence[ReportRow], metric_name: str) -> Sweep | None:
 
 
 def _size(row: ReportRow) -> int | None:
+    """Its message size; None for one pair of ranks among many, which is a square of another chart."""
+    if row.case.params.get("pair"):
+        return None
     size = row.case.params.get(SIZE)
     return size if isinstance(size, int) and not isinstance(size, bool) else None
 

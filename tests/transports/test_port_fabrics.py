@@ -9,7 +9,7 @@ import pytest
 from clustermark.transports import fabrics
 from clustermark.transports.fabrics import FABRICS, apply_fabric, fabric_aliases, refuse_fabrics
 from clustermark.transports.port_fabrics import PORT_ROWS
-from clustermark.transports.ports import PORT_WIRES, active_ports, bytes_sent, missing_ports, port_bytes
+from clustermark.transports.ports import PORT_WIRES, active_ports, bytes_sent, link_rate, missing_ports, port_bytes
 from clustermark.transports.proof import judge, port_ratios
 
 LAYERS = {"infiniband": "InfiniBand", "roce": "Ethernet"}
@@ -71,6 +71,22 @@ def test_words_of_four_bytes_and_packets_of_two_kibibytes_are_bytes(tmp_path: Pa
     words.write_text("1500\n")
     (telemetry / "hni_tx_ok_2048_to_4095").write_text("30@1700000001.0\n")
     assert bytes_sent(before, port_bytes(tmp_path)) == {"infiniband": 2000, "roce": 0, "slingshot": 20 * 2048}
+
+
+def test_the_rate_of_a_link_is_what_its_driver_tells_and_nothing_made_up(tmp_path: Path) -> None:
+    for name, speed, real in (("eth0", "25000", True), ("veth0", "10000", False), ("eth1", "-1", True)):
+        (tmp_path / "net" / name / ("device" if real else "")).mkdir(parents=True)
+        (tmp_path / "net" / name / "speed").write_text(f"{speed}\n")
+    busy = {"lo": [0, 0, 900, 0], "eth0": [5, 0, 105, 0], "veth0": [0, 0, 5, 0], "eth1": [0, 0, 1, 0]}
+    assert link_rate("network", busy, tmp_path) == 25e9 / 8
+    assert link_rate("network", busy | {"veth0": [0, 0, 500, 0]}, tmp_path) is None
+    assert link_rate("network", busy | {"eth1": [0, 0, 500, 0]}, tmp_path) is None
+    assert link_rate("network", {}, tmp_path) is None
+    for name in ("mlx5_0:1", "mlx5_1:1"):
+        plant_port(tmp_path, name, "infiniband")
+        (tmp_path / "infiniband" / name[:6] / "ports" / "1" / "rate").write_text("100 Gb/sec (4X EDR)\n")
+    assert link_rate("infiniband", busy, tmp_path) == 2 * 100e9 / 8
+    assert [link_rate(wire, busy, tmp_path) for wire in ("roce", "slingshot", "none", "loopback")] == [None] * 4
 
 
 def test_counters_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
