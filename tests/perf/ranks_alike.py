@@ -34,7 +34,8 @@ class Agreement:
         """Sentences for people."""
         text = (
             f"{self.benchmarks} benchmarks ranked in both runs: {self.equal} alike to the rank; "
-            f"of {self.pairs} pairs of fabrics {len(self.opposite)} in opposite order, {len(self.shared_once)} told apart in one run only"
+            f"of {self.pairs} pairs of fabrics {len(self.opposite)} in opposite order, "
+            f"{len(self.shared_once)} told apart in one run only"
         )
         return "\n".join(
             [text, *(f"  opposite: {one}" for one in self.opposite), *(f"  once: {o}" for o in self.shared_once)]
