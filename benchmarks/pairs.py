@@ -33,10 +33,11 @@ def every_pair(value: ParamValue, ranks: int) -> tuple[ParamValue, ...]:
 
 
 def prepare(case: Case, context: Context) -> Trial:
-    """Blocking sends and receives between the two."""
+    """Blocking sends and receives between the two; between the first and the last rank where no pair is named."""
     transport, device = context.transport, context.device
     size = int(case.params["bytes"])
-    first, second = ranks_of(str(case.params["pair"]))
+    pair = str(case.params["pair"])
+    first, second = (0, transport.size - 1) if pair == ALL else ranks_of(pair)
     mine, receive = device.from_host(moved_payload(size, transport.rank)), scribbled(size, context)
     step = round_trip(transport, mine, receive, first, second)
     taking_part = transport.rank in (first, second)
