@@ -33,9 +33,9 @@ from clustermark.core.stats import order_statistic_interval
 from clustermark.transports.fabrics import fabric_aliases
 
 PAIRS = 10
-GROUPS = 60
+GROUPS = 40
 WITHIN = Target(1.10, 0.90, load_only_adds=False)
-C_SECONDS = "0.05"
+C_SECONDS = "0.03"
 # Least bytes for huge pages in C: messages of 2,000,000 B are on small ones on all sides.
 C_HUGE_FROM = 1 << 23
 # Figure → the case of commbench.c that sends the same messages.
