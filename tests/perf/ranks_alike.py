@@ -52,7 +52,7 @@ def agreement(first: Places, second: Places) -> Agreement:
     equal = pairs = 0
     once: list[str] = []
     opposite: list[str] = []
-    titles = [title for title in first if title in second]
+    titles = [title for title in first if len(first[title]) > 1 and len(second.get(title, {})) > 1]
     for title in titles:
         a, b = first[title], second[title]
         equal += a == b

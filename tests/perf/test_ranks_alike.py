@@ -22,4 +22,5 @@ def test_an_opposite_order_and_a_rank_shared_once_are_told_apart() -> None:
 
 
 def test_a_fabric_that_one_run_refuses_is_left_out() -> None:
-    assert agreement({"8 B": {"a": 1, "b": 2}}, {"8 B": {"a": 1}}).pairs == 0
+    assert agreement({"8 B": {"a": 1, "b": 2}}, {"8 B": {"a": 1}}).benchmarks == 0
+    assert agreement({"8 B": {"a": 1, "b": 2, "c": 3}}, {"8 B": {"a": 1, "b": 2}}).pairs == 1
