@@ -306,3 +306,14 @@ def test_pairs_of_many_ranks_are_squares_without_figures():
     spec = specs_of(make_run(pair_rows(14)))["rank_pairs"]
     assert all(len(panel["layer"]) == 1 for panel in spec["concat"])
     assert specs_of(make_run(pair_rows(2))).get("rank_pairs") is None
+
+
+def test_an_interval_of_many_decades_is_cut_in_the_picture_and_said():
+    case, seconds, work = allreduce(8, "ompi-tcp")
+    rows = [row for row in sample_rows(gemm=(), precisions=("fp32",), fabrics=("ompi-tcp",)) if row.case != case]
+    made = make_row(case, seconds, work=work)
+    wide = replace(made, metrics=tuple(replace(m, low=m.value / 1e4, high=m.value * 1e4) for m in made.metrics))
+    spec = specs_of(make_run([wide, *rows]))["message_time"]
+    assert max(record["high"] / record["value"] for record in points(spec)) == pytest.approx(10)
+    assert any(note.startswith("1 interval wider than tenfold") for note in spec["usermeta"]["notes"])
+    assert not any("tenfold" in note for note in specs_of(make_run(rows))["message_time"]["usermeta"]["notes"])
