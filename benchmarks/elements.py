@@ -115,7 +115,8 @@ def moved_payload(size: int, number: int) -> Array:
     import numpy as np
 
     dtype = np.dtype(carrier(size))
-    return np.resize((7 * np.arange(_PATTERN) + 31 * number) % _PATTERN, size // dtype.itemsize).astype(dtype)
+    period = ((7 * np.arange(_PATTERN) + 31 * number) % _PATTERN).astype(dtype)
+    return np.resize(period, size // dtype.itemsize)
 
 
 def scribbled(size: int, context: Context) -> Array:
@@ -206,6 +207,8 @@ def compare_all(found: Sequence[Array], expected: Sequence[Array], total_over_ra
     """`compare` over several buffers as if they were one."""
     import numpy as np
 
+    if len(found) == len(expected) == 1:  # nothing is copied: it may be gigabytes
+        return compare(np.asarray(found[0]).ravel(), np.asarray(expected[0]).ravel(), total_over_ranks)
     nothing = [np.zeros(0)]
     return compare(
         np.concatenate([np.asarray(each).ravel() for each in found] or nothing),

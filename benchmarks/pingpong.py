@@ -26,23 +26,23 @@ def prepare(case: Case, context: Context) -> Trial:
     transport, device = context.transport, context.device
     size, last = int(case.params["bytes"]), transport.size - 1
     mine, receive = device.from_host(moved_payload(size, transport.rank)), scribbled(size, context)
-    step = _round_trip(transport, mine, receive)
+    step = round_trip(transport, mine, receive, 0, last)
     taking_part = transport.rank in (0, last)
     received = [receive] if taking_part else []
     expected = [moved_payload(size, last - transport.rank)] if taking_part else []
     return Trial(step, lambda: check_moved(context, step, received, expected), work(size))
 
 
-def _round_trip(transport: Transport, mine: Any, receive: Any) -> Step:
-    last = transport.size - 1
-    if last == 0:
-        return transport.prepare_sendrecv(mine, 0, receive, 0)
-    if transport.rank not in (0, last):
+def round_trip(transport: Transport, mine: Any, receive: Any, first: int, second: int) -> Step:
+    """A call that sends from the first rank to the second and back; other ranks do nothing, one alone copies."""
+    if first == second:
+        return transport.prepare_sendrecv(mine, first, receive, second)
+    if transport.rank not in (first, second):
         return _wait
-    peer = last - transport.rank
+    peer = first + second - transport.rank
     send = transport.prepare_send(mine, peer)
     take = transport.prepare_receive(receive, peer)
-    one, other = (send, take) if transport.rank == 0 else (take, send)
+    one, other = (send, take) if transport.rank == first else (take, send)
 
     def step() -> None:
         one()

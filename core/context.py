@@ -213,8 +213,9 @@ class FabricRow:
     mpi : "openmpi" or "mpich"
     summary : one line
     environment : variables set before MPI_Init
-    wire : where bytes must be seen: "loopback" (counters of lo), "network" (counters of other interfaces), "none",
-        or "any": nothing is claimed, so that nothing is proven
+    wire : where bytes must be seen: "loopback" (counters of lo), "network" (counters of other interfaces),
+        "infiniband", "roce", "slingshot" (counters of adapters' ports), "none", or "any": nothing is claimed, so that
+        nothing is proven
     kernel_copies : process_vm_readv must be seen (True), must not be (False), or is not known (None)
     """
 

@@ -57,6 +57,8 @@ def refusal(case: Case, workload: Workload, machine: Machine, sampling: Sampling
         return f"fabric '{case.fabric}' {machine.fabrics[case.fabric]}"
     if sampling.cold and case.device == "cpu":
         return "device 'cpu' has no flush of its caches, which the suite's sampling.cold asks for; leave cold out"
+    if sampling.synchronisation == "window" and case.device != "cpu":
+        return f"device '{case.device}' is lined up by barriers only; leave sampling.synchronisation = 'window' out"
     return workload.refuse(case)
 
 

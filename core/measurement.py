@@ -18,8 +18,8 @@ class Measurement:
     warmup_seconds : (warm-up samples, ranks) float64, [s], never averaged in
     steps_per_sample : steps inside one window
     clock : name of the clock
-    sync : how the ranks were lined up before each window ("barrier", "none"), and for a device that it was waited
-        for inside the window and whether its cache was flushed before
+    sync : how the ranks were lined up before each window ("barrier", "none", "window, 0.4 % of starts late"), and for a
+        device that it was waited for inside the window and whether its cache was flushed before
     floor : [s] harness cost of one empty sample in the same launch
     stopped_by : "interval" (precise enough), "time" (cap reached) or "samples" (count reached)
     device_seconds : as `seconds`, by the device's own clock between the first and the last work of its default stream

@@ -76,7 +76,12 @@ class Plan:
             "jobs": [asdict(job) | {"cases": list(job.cases)} for job in self.jobs],
             "launches": self.launches,
             "seed": self.seed,
-            "sampling": {key: value for key, value in asdict(self.sampling).items() if key != "cold" or value},
+            "sampling": {
+                key: value
+                for key, value in asdict(self.sampling).items()
+                # Versions that do not know these can read plans that do not use them.
+                if key not in ("cold", "synchronisation") or value != getattr(Sampling, key)
+            },
             "merged": self.merged,
         }
 
@@ -191,7 +196,11 @@ def _expand(block: Block, suite: Suite, workload: Workload, machine: Machine) ->
     shapes = itertools.product(
         axes["ranks"], axes["ranks_per_node"], axes["threads"], axes["device"], axes["transport"], fabrics
     )
-    points = [dict(zip(columns, values, strict=True)) for values in itertools.product(*columns.values())]
+
+    def points(ranks: int) -> list[dict[str, ParamValue]]:
+        meant = [[one for value in columns[p.name] for one in p.expand(value, ranks)] for p in workload.params]
+        return [dict(zip(columns, values, strict=True)) for values in itertools.product(*meant)]
+
     return [
         Case(
             workload=workload.name,
@@ -208,7 +217,7 @@ def _expand(block: Block, suite: Suite, workload: Workload, machine: Machine) ->
         )
         for ranks, per_node, threads, device, transport, fabric in shapes
         for precision in axes["precision"]
-        for params in points
+        for params in points(ranks)
     ]
 
 

@@ -14,6 +14,9 @@ _NUMBER_AXES = ("ranks", "ranks_per_node", "threads")
 _LARGEST = {"ranks": 1_000_000, "ranks_per_node": 4096, "threads": 4096}
 
 
+SYNCHRONISATIONS = ("barrier", "window")
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How long each case of each launch is sampled.
@@ -25,6 +28,7 @@ class Sampling:
     interval : relative half-width of the 95 % interval at which sampling stops (2.5 × that below 10 µs)
     timeout : [s] without news after which a launch is taken for hung
     cold : the device's last cache is flushed before each sample, and a sample is one step; devices with a flush only
+    synchronisation : what lines the ranks up before a window: "barrier", or "window" for a time of synchronised clocks
     """
 
     seconds: float = 0.5
@@ -33,6 +37,7 @@ class Sampling:
     interval: float = 0.02
     timeout: float = 60.0
     cold: bool = False
+    synchronisation: str = "barrier"
 
 
 @dataclass(frozen=True)
@@ -141,6 +146,9 @@ def _sampling(table: object, where: str) -> Sampling:
         interval=_number(table.get("interval", default.interval), f"{where}.interval", 1e-6, 1.0),
         timeout=_number(table.get("timeout", default.timeout), f"{where}.timeout", 1.0, 864000.0),
         cold=_switch(table.get("cold", default.cold), f"{where}.cold"),
+        synchronisation=_one_of(
+            table.get("synchronisation", default.synchronisation), SYNCHRONISATIONS, f"{where}.synchronisation"
+        ),
     )
 
 
@@ -195,6 +203,12 @@ def _text(value: object, where: str) -> str:
         raise UsageError(f"{where}: is {_kind(value)}, expected text in quotes")
     if not value.isprintable() or len(value) > 1000:
         raise UsageError(f"{where}: holds control characters or over 1000 characters; use one plain line")
+    return value
+
+
+def _one_of(value: Any, known: tuple[str, ...], where: str) -> str:
+    if value not in known:
+        raise UsageError(f"{where}: is {plain(repr(value))}, expected {' or '.join(repr(name) for name in known)}")
     return value
 
 

@@ -26,6 +26,7 @@ class Param:
     name, default, help : as the command line and the docs show them
     unit : "B" marks a message size (suites may write "64KiB"; charts use it as their axis); "" for none
     check : returns "" or what is wrong with a value, as the end of a sentence ("must be at least 1")
+    expand : (value, ranks) -> the values that it stands for in a suite ("all" for every pair of ranks)
     """
 
     name: str
@@ -33,6 +34,7 @@ class Param:
     help: str
     unit: str = ""
     check: Callable[[ParamValue], str] = field(default=lambda value: "")
+    expand: Callable[[ParamValue, int], tuple[ParamValue, ...]] = field(default=lambda value, ranks: (value,))
 
 
 @dataclass(frozen=True)

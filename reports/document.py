@@ -88,7 +88,10 @@ _TIME = closed_object(
         "low": NUMBER,
         "high": NUMBER,
         "level": {**NUMBER, "description": "nominal coverage of the interval"},
-        "scope": {"enum": ["launches", "envelope", "samples"], "description": "what the interval covers"},
+        "scope": {
+            "enum": ["launches", "student", "envelope", "samples"],
+            "description": "what the interval covers; envelope in documents of older versions",
+        },
         "launches": COUNT,
         "samples": COUNT,
         "minimum": NUMBER,

@@ -13,6 +13,7 @@ from clustermark.reports.charts import style
 from clustermark.reports.costs import Costs
 from clustermark.reports.drawing import drawings, vega_lite_version
 from clustermark.reports.html_table import cases_table, escape, small_table
+from clustermark.reports.ranking import RANKING_RULE, Ranking, ranking_lines, ranking_sentences, rankings_of
 from clustermark.reports.rows import oldest_first, report_rows, run_labels
 from clustermark.reports.text import counted
 from clustermark.reports.verdict import Counts, count_runs, machine_facts, sentence, warnings_of
@@ -43,6 +44,7 @@ def render_html(runs: Sequence[Run], costs: Costs | None = None) -> str:
         "warnings": warning_list(warnings_of(runs)),
         "machine": fact_list(machine_facts(runs)),
         "charts": figures(specs),
+        "ranking": _ranking(rankings_of(runs)),
         "table": cases_table(rows, several=len(ordered) > 1),
         "environments": _environments(ordered),
         "provenance": _provenance(ordered),
@@ -123,6 +125,18 @@ def figures(specs: Mapping[str, Mapping[str, Any]]) -> str:
     """The section of the charts, with titles, text alternatives, notes and folded figures."""
     figures = "".join(_figure(name, spec) for name, spec in specs.items())
     return f"<section><h2>Charts</h2>{figures}</section>" if figures else ""
+
+
+def _ranking(found: Sequence[Ranking]) -> str:
+    if not found:
+        return ""
+    told = "".join(f"<p>{escape(sentence)}</p>" for sentence in ranking_sentences(found))
+    table = small_table(*ranking_lines(found))
+    return (
+        f'<section id="ranking"><h2>Fabrics ranked</h2><p class="muted">{escape(RANKING_RULE)}</p>{told}'
+        f"<details{' open' if len(found) <= 8 else ''}><summary>{counted(len(found), 'benchmark')}</summary>"
+        f"{table}</details></section>"
+    )
 
 
 def _figure(name: str, spec: Mapping[str, Any]) -> str:

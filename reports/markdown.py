@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from clustermark.core.runfile import Run
+from clustermark.reports.ranking import RANKING_RULE, ranking_lines, ranking_sentences, rankings_of
 from clustermark.reports.rows import ReportRow, oldest_first, run_labels, with_ceilings
 from clustermark.reports.tables import columns
 from clustermark.reports.text import plain
@@ -27,6 +28,7 @@ def markdown(runs: Sequence[Run]) -> str:
     facts = machine_facts(runs)
     if facts:
         parts.append(" · ".join(f"{name}: {escaped(value)}" for name, value in facts))
+    parts += _ranking(runs)
     left = MOST_ROWS
     for run, label in zip(reversed(ordered), reversed(run_labels(ordered)), strict=True):
         rows = with_ceilings(run.rows, label, run.created_utc)
@@ -36,6 +38,17 @@ def markdown(runs: Sequence[Run]) -> str:
             parts.append(f"{len(rows) - left} more cases are in the run file.")
         left = max(left - len(rows), 0)
     return "\n\n".join(parts) + "\n"
+
+
+def _ranking(runs: Sequence[Run]) -> list[str]:
+    found = rankings_of(runs)
+    if not found:
+        return []
+    header, cells = ranking_lines(found[:MOST_ROWS])
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines += ["| " + " | ".join(map(escaped, line)) + " |" for line in cells]
+    told = "\n".join(f"- {escaped(sentence)}" for sentence in ranking_sentences(found))
+    return ["### Fabrics ranked", RANKING_RULE, told, "\n".join(lines)]
 
 
 def _table(rows: Sequence[ReportRow]) -> list[str]:

@@ -119,6 +119,7 @@ def _page(
         "warnings": warning_list([plain(warning) for warning in warnings]),
         "machine": fact_list(facts, "Sides"),
         "charts": figures(specs),
+        "ranking": "",
         "table": f'<section id="cases"><h2>Cases</h2>{table}</section>',
         "environments": differences,
         "provenance": f'<section class="provenance"><h2>How it was judged</h2><ul>{said}</ul></section>',

@@ -17,6 +17,7 @@ from clustermark.core.measurement import Measurement, Seconds
 from clustermark.core.stats import precise_enough
 from clustermark.core.suite import Sampling
 from clustermark.core.workload import Trial
+from clustermark.runners.synchronise import SynchronisedWindows
 
 CLOCK = "time.perf_counter (CLOCK_MONOTONIC)"
 # A window is at least this many times the empty window …
@@ -161,10 +162,14 @@ def measure(
         if watched is not None:
             del watched.device_seconds[:]
         at_once = max(1, int(sampling.timeout / SIGNS_PER_TIMEOUT / max(steps * typical, 1e-9)))
+        together: SynchronisedWindows | None = None
+        if sampling.synchronisation == "window" and watched is None and transport.size > 1:
+            timed = together = SynchronisedWindows(transport, steps * typical)
         seconds, stopped_by = _sample(trial, transport, sampling, steps, at_once, alive, timed)
     finally:
         if collecting:
             gc.enable()
+    lined_up = "none" if transport.size == 1 else together.of_all_ranks() if together else "barrier"
     per_rank = transport.gather((seconds, warmup, watched.device_seconds if watched else None))
     if per_rank is None:
         return None
@@ -173,7 +178,7 @@ def measure(
         warmup_seconds=_columns([row[1] for row in per_rank]),
         steps_per_sample=steps,
         clock=CLOCK,
-        sync=("barrier" if transport.size > 1 else "none") + (watched.sync if watched else ""),
+        sync=lined_up + (watched.sync if watched else ""),
         floor=floor,
         stopped_by=stopped_by,
         device_seconds=_columns([row[2] for row in per_rank]) if watched else None,

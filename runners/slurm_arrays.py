@@ -14,6 +14,7 @@ from clustermark.core.suite import Suite
 from clustermark.core.workload import Workload
 from clustermark.runners.slurm_site import Site
 from clustermark.transports.fabrics import FABRICS
+from clustermark.transports.ports import PORT_WIRES
 
 GPU_DEVICES = ("cuda",)
 # What a launch and a case may take beside their samples before a job is cut off: start, compilation, checks.
@@ -124,7 +125,7 @@ def refuse(case: Case, site: Site) -> str:
         return f"fabric '{case.fabric}' is shared memory: it does not reach over {case.nodes} nodes"
     if row is not None and case.nodes > 1 and row.wire == "loopback" and not site.virtual:
         return f"fabric '{case.fabric}' is bound to the loopback interface: it does not reach over {case.nodes} nodes"
-    if row is not None and case.nodes == 1 and row.wire == "network":
+    if row is not None and case.nodes == 1 and row.wire in ("network", *PORT_WIRES):
         return f"fabric '{case.fabric}' joins nodes, and this case has one; use shm, or more nodes"
     cpus = case.ranks_per_node * case.threads
     if site.cpus_per_node and cpus > site.cpus_per_node:

@@ -4,7 +4,11 @@ Selection is by environment only, so that a row works whoever starts the ranks. 
 believed: transports/proof.py counts bytes and copies and compares them with `wire` and `kernel_copies`.
 """
 
+from collections.abc import Callable
+
 from clustermark.core.context import FabricRow
+from clustermark.transports.port_fabrics import DEVICE, PORT_ROWS, PORTS
+from clustermark.transports.ports import PORT_WIRES, active_ports, missing_ports
 
 _OB1 = {"OMPI_MCA_pml": "ob1", "OMPI_MCA_mtl": "^ofi"}
 _SM = _OB1 | {"OMPI_MCA_btl": "self,sm"}
@@ -144,6 +148,7 @@ _ROWS = (
         wire="network",
         kernel_copies=False,
     ),
+    *PORT_ROWS,
 )
 
 FABRICS: dict[str, FabricRow] = {row.name: row for row in _ROWS}
@@ -160,14 +165,18 @@ def fabric_aliases(mpi: str, nodes: int | None = 1) -> dict[str, str]:
     return aliases | {"tcp": aliases["network"]} if nodes is not None and nodes > 1 else aliases
 
 
-def refuse_fabrics(mpi: str, why_no_mpi: str, nodes: int | None = 1) -> dict[str, str]:
+def refuse_fabrics(
+    mpi: str, why_no_mpi: str, nodes: int | None = 1, missing: Callable[[str], str] = missing_ports
+) -> dict[str, str]:
     """Fabric name → "" if this MPI offers it over these nodes, else the end of a sentence.
 
     Parameters
     ----------
     mpi : "openmpi", "mpich", or "" where there is no launcher
     why_no_mpi : the reason to give then
-    nodes : that the launcher spreads ranks over; None if not known: nothing is refused for it
+    nodes : that the launcher spreads ranks over; None if not known: nothing is refused for it, nor for adapters, which
+        the nodes of a job may have and this one not
+    missing : given a wire of adapters' ports, why this node has none
     """
     names = {"openmpi": "Open MPI", "mpich": "MPICH"}
 
@@ -176,7 +185,9 @@ def refuse_fabrics(mpi: str, why_no_mpi: str, nodes: int | None = 1) -> dict[str
             return why_no_mpi
         if row.mpi != mpi:
             return f"belongs to {names[row.mpi]}, and the launcher here is {names.get(mpi, mpi)}'s"
-        if row.wire == "network" and nodes == 1:
+        if row.wire in PORT_WIRES and nodes is not None and missing(row.wire):
+            return missing(row.wire)
+        if row.wire in ("network", *PORT_WIRES) and nodes == 1:
             return "joins nodes, and there is one here; see `clustermark emulate`"
         if row.wire in ("none", "loopback") and nodes is not None and nodes > 1:
             return f"joins ranks of one node, and there are {nodes} here; use fabric 'network'"
@@ -200,7 +211,15 @@ def apply_fabric(name: str, environment: dict[str, str]) -> None:
     for row in _ROWS:
         for key in row.environment:
             environment.pop(key, None)
-    interface = environment.get(INTERFACE_VARIABLE, "")
-    for key, value in FABRICS[name].environment.items() if name in FABRICS else ():
-        if interface or INTERFACE not in value:
-            environment[key] = value.replace(INTERFACE, interface)
+    if name not in FABRICS:
+        return
+    row = FABRICS[name]
+    ports = active_ports(row.wire) if row.wire in PORT_WIRES else []
+    known = {
+        INTERFACE: environment.get(INTERFACE_VARIABLE, ""),
+        PORTS: ",".join(ports),
+        DEVICE: ports[0].partition(":")[0] if ports else "",
+    }
+    for key, value in row.environment.items():
+        if known.get(value, value):
+            environment[key] = known.get(value, value)

@@ -2,7 +2,8 @@
 
 Every rank sends to its successor and receives from its predecessor. Three counters are read around the exchange:
 the bytes that this process's own TCP sockets had acknowledged (foreign traffic cannot enter), the bytes that the
-interfaces sent (foreign traffic only adds), and, in a launch of its own, copies by the kernel (transports/copies.py).
+interfaces sent (foreign traffic only adds), those that the ports of adapters sent (transports/ports.py), and, in a
+launch of its own, copies by the kernel (transports/copies.py).
 Two rounds of different size must both agree with the fabric's row.
 """
 
@@ -23,6 +24,7 @@ from clustermark.core.context import FabricRow, Transport
 from clustermark.core.environment import read_text
 from clustermark.core.result import FabricProof
 from clustermark.transports.copies import CopyCounter
+from clustermark.transports.ports import NAMES, PORT_WIRES, bytes_sent, link_rate, port_bytes
 
 MESSAGE_BYTES = 4 << 20
 ROUNDS = (16, 24)
@@ -70,13 +72,18 @@ def socket_bytes() -> int | None:
     return total
 
 
+def node_key() -> str:
+    """Equal for ranks that read the same adapters: host name and boot id."""
+    return f"{os.uname().nodename}:{read_text('/proc/sys/kernel/random/boot_id')}"
+
+
 def namespace_key() -> str:
     """Equal for ranks that read the same counters: boot id and network namespace."""
     try:
         namespace = str(Path("/proc/self/ns/net").readlink())
     except OSError:
         namespace = ""
-    return f"{os.uname().nodename}:{read_text('/proc/sys/kernel/random/boot_id')}:{namespace}"
+    return f"{node_key()}:{namespace}"
 
 
 @dataclass(frozen=True)
@@ -85,8 +92,9 @@ class Exchange:
 
     Attributes
     ----------
-    ratios : {"tcp": own TCP sockets, "lo": loopback, "network": other interfaces}, bytes ÷ payload; a counter
-        that cannot be read is left out
+    ratios : {"tcp": own TCP sockets, "lo": loopback, "network": other interfaces}, bytes ÷ payload, and "infiniband",
+        "roce", "slingshot" where there are ports, bytes ÷ payload between nodes; a counter that cannot be read is
+        left out
     payload : [B] that all ranks sent together
     readings : interface → [B] sent and received before, sent and received after, on rank 0's node
     """
@@ -118,22 +126,24 @@ def exchange_payload(transport: Transport, messages: int) -> Exchange:
     exchange = transport.prepare_sendrecv(send, next_rank, receive, before_rank)
     exchange()
     transport.barrier()
-    before, own_before = interface_bytes(), socket_bytes()
+    before, own_before, ports_before = interface_bytes(), socket_bytes(), port_bytes()
     transport.barrier()
     for _ in range(messages):
         exchange()
     transport.barrier()
-    after, own_after = interface_bytes(), socket_bytes()
+    after, own_after, ports = interface_bytes(), socket_bytes(), bytes_sent(ports_before, port_bytes())
     if not bool((receive == before_rank % 251).all()):
         raise RuntimeError(f"rank {transport.rank} received other bytes than rank {before_rank} sent")
     own = None if own_before is None or own_after is None else own_after - own_before
     sent = {name: after[name][0] - before.get(name, (0, 0))[0] for name in after}
     rows = transport.gather((namespace_key(), sent, own))
+    sent_by_ports = transport.gather((node_key(), ports))
     payload = transport.size * messages * MESSAGE_BYTES
     answer = None
-    if rows is not None:
+    if rows is not None and sent_by_ports is not None:
         readings = {name: [*before[name], *after[name]] for name in after if name in before}
-        answer = Exchange(_ratios(rows, payload), payload, readings)
+        ratios = _ratios(rows, payload) | port_ratios(sent_by_ports, messages * MESSAGE_BYTES)
+        answer = Exchange(ratios, payload, readings)
     return transport.broadcast(answer)
 
 
@@ -147,6 +157,23 @@ def _ratios(rows: list[tuple[str, dict[str, int], int | None]], payload: int) ->
         for sent in interfaces.values():
             for name, count in sent.items():
                 ratios["lo" if name == "lo" else "network"] += count / payload
+    return ratios
+
+
+def port_ratios(rows: list[tuple[str, dict[str, int]]], sent_by_rank: int) -> Ratios:
+    """Wire of adapters' ports → bytes sent ÷ payload between nodes: within a node an adapter's ports are not passed.
+
+    Parameters
+    ----------
+    rows : (node, wire → bytes that its ports sent) of each rank, in their order
+    sent_by_rank : [B] that each rank sent to the next
+    """
+    nodes = [node for node, _ in rows]
+    crossing = sum(here != there for here, there in zip(nodes, nodes[1:] + nodes[:1], strict=True))
+    ratios: Ratios = {}
+    for sent in dict(rows).values():
+        for wire, count in sent.items():
+            ratios[wire] = ratios.get(wire, 0.0) + count / (max(crossing, 1) * sent_by_rank)
     return ratios
 
 
@@ -174,7 +201,9 @@ def judge(row: FabricRow, rounds: list[Ratios], kernel_copies: int | None = None
         "none": "shared memory",
         "loopback": "tcp over lo",
         "network": "network",
-        "unclear": f"unclear: lo carried {last['lo']:.2f}, other interfaces {last['network']:.2f} of the bytes",
+        **{name: f"ports of {shown}" for name, shown in NAMES.items()},
+        "unclear": f"unclear: lo carried {last['lo']:.2f}, other interfaces {last['network']:.2f} of the bytes"
+        + "".join(f", ports of {NAMES[name]} {last[name]:.2f}" for name in PORT_WIRES if name in last),
     }[wire]
     if row.wire == "any" and wire == "none":
         observed = "no IP interface: shared memory, or a network without one"
@@ -188,13 +217,18 @@ def judge(row: FabricRow, rounds: list[Ratios], kernel_copies: int | None = None
 
 
 def _wire(ratios: Mapping[str, float]) -> str:
-    """Which wire one round shows: "none", "loopback", "network" or "unclear".
+    """Which wire one round shows: "none", "loopback", "network", one of PORT_WIRES, or "unclear".
 
     With the process's own sockets known, interfaces need only have carried at least as much (or clearly less);
     without, they must show the payload and nothing else.
     """
     lo, network = ratios["lo"], ratios["network"]
     own = ratios.get("tcp")
+    ports = {wire: ratios[wire] for wire in PORT_WIRES if ratios.get(wire, 0.0) >= NOT_CARRIED}
+    if ports:
+        [wire, *others] = ports
+        only = not others and (own if own is not None else max(lo, network)) <= QUIET
+        return wire if only and CARRIED[0] <= ports[wire] <= CARRIED[1] else "unclear"
     if own is None:
         if lo <= QUIET and network <= QUIET:
             return "none"
@@ -234,7 +268,14 @@ def prove(row: FabricRow, transport: Transport, kernel_copies: int | None = None
     for attempt in range(ATTEMPTS):
         rounds = [exchange_payload(transport, messages) for messages in ROUNDS]
         proof = judge(row, [each.ratios for each in rounds], kernel_copies)
-        evidence = {"attempts": attempt + 1, "payload_bytes": rounds[-1].payload, "interfaces": rounds[-1].readings}
+        readings = rounds[-1].readings
+        evidence: dict[str, Any] = {
+            "attempts": attempt + 1,
+            "payload_bytes": rounds[-1].payload,
+            "interfaces": readings,
+        }
+        rate = link_rate(row.wire, readings) if proof.proven else None
+        evidence |= {"link_bytes_per_second": rate} if rate else {}
         proof = replace(proof, detail={**proof.detail, **evidence})
         if proof.proven or proof.evidence == "none":
             break

@@ -7,6 +7,7 @@ from clustermark.reports.text import counted
 
 _SCOPES = {
     "launches": "{level} % order-statistic interval of the launch medians",
+    "student": "{level} % interval of two to five launch medians by Student's t on their logarithms",
     "envelope": "envelope of the launches' {level} % intervals",
     "samples": "{level} % interval of the samples of one launch, narrower than the truth",
 }

@@ -15,6 +15,8 @@ from clustermark.reports.text import counted, plain, shown_check, shown_interval
 
 SIZE = "bytes"
 MOST_PANELS = 8
+# Two launches that differ know so little that their whiskers would flatten every curve: drawn are so many times.
+MOST_WHISKER = 10.0
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,9 @@ def sweep(rows: Sequence[ReportRow], metric_name: str) -> Sweep | None:
 
 
 def _size(row: ReportRow) -> int | None:
+    """Its message size; None for one pair of ranks among many, which is a square of another chart."""
+    if row.case.params.get("pair"):
+        return None
     size = row.case.params.get(SIZE)
     return size if isinstance(size, int) and not isinstance(size, bool) else None
 
@@ -178,8 +183,8 @@ def records(data: Sweep, factor: float = 1.0) -> list[dict[str, Any]]:
             "run": point.row.run,
             "size": point.size,
             "value": point.metric.value / factor,
-            "low": point.metric.low / factor,
-            "high": point.metric.high / factor,
+            "low": max(point.metric.low, point.metric.value / MOST_WHISKER) / factor,
+            "high": min(point.metric.high, MOST_WHISKER * point.metric.value) / factor,
             "dash": dashes[point.row.run if len(data.runs) > 1 else point.row.case.fabric],
             "filled": 0 if point.row.doubts else 1,
             "case": plain(point.row.case.label),
@@ -278,6 +283,12 @@ def sweep_notes(data: Sweep) -> list[str]:
     """Sentences for beneath the chart: what the marks mean, where the figures come from, under which conditions."""
     sizes = [point.size for point in data.points]
     notes = [f"Sizes {format_bytes(min(sizes))} to {format_bytes(max(sizes))}; bars are intervals of the median."]
+    cut = sum(
+        point.metric.high > MOST_WHISKER * point.metric.value or point.metric.low < point.metric.value / MOST_WHISKER
+        for point in data.points
+    )
+    if cut:
+        notes.append(f"{counted(cut, 'interval')} wider than tenfold: their bars are cut, their figures are not.")
     notes += doubt_note([point.row for point in data.points], "Hollow points")
     if data.colour_by_run:
         notes.append(f"Fabric: {next(iter(data.fabrics.values()))}.")

@@ -13,6 +13,7 @@ from clustermark.benchmarks import BENCHMARKS, allgather, alltoall, broadcast, m
 from clustermark.benchmarks.elements import EXACT, carrier, encode, expected_sum, moved_payload, payload
 from clustermark.benchmarks.halo_exchange import face, padded_block, sent_cells
 from clustermark.benchmarks.multi_pair import partner_of
+from clustermark.benchmarks.pairs import every_pair, ranks_of
 from clustermark.benchmarks.random_ring import neighbours as ring_neighbours
 from clustermark.core.case import Case
 from clustermark.core.workload import ParamValue
@@ -135,6 +136,13 @@ def test_grids_are_as_square_as_they_can_be() -> None:
     assert [balanced_shape(ranks, 3) for ranks in (8, 12, 64, 2)] == [(2, 2, 2), (3, 2, 2), (4, 4, 4), (2, 1, 1)]
 
 
+def test_all_pairs_are_every_pair_once() -> None:
+    assert every_pair("all", 4) == ("0-1", "0-2", "0-3", "1-2", "1-3", "2-3")
+    assert every_pair("1-2", 4) == ("1-2",)
+    assert [ranks_of(str(pair)) for pair in every_pair("all", 3)] == [(0, 1), (0, 2), (1, 2)]
+    assert BENCHMARKS["pairs"].refuse(case_of("pairs", ranks=3, pair="1-2")) == ""
+
+
 # --- halos --------------------------------------------------------------------------------------------------
 
 
@@ -178,6 +186,9 @@ def test_cells_that_are_sent_are_those_of_the_faces(dimensions: int) -> None:
             "transport 'mpi' has no fp16 sum; use 'nccl' or precision 'fp32'",
         ),
         (case_of("allreduce", precision="bf16", transport="nccl_mpi"), "'nccl_mpi' has no bf16 sum"),
+        (case_of("pairs", ranks=3, pair="1-3"), "sends between ranks 1 and 3 of 3; ranks count from 0"),
+        (case_of("pairs", ranks=1), "nobody to send to"),
+        (case_of("pairs", ranks=257, pair=every_pair("all", 257)[0]), "name pairs ('0-3')"),
         (case_of("halo_exchange", n=3, width=4), "use a width of 3 or less"),
         (case_of("halo_exchange", n=100_000), "use a smaller n"),
     ],
@@ -193,6 +204,12 @@ def test_messages_of_no_bytes_and_of_one_are_possible(name: str) -> None:
     size = next(param for param in BENCHMARKS[name].params if param.name == "bytes")
     assert size.check(0) == ""
     assert "expected 0B" in size.check(-1)
+
+
+@pytest.mark.parametrize("pair", ["", "1", "2-1", "1-1", "a-b", "-1-2", 3])
+def test_what_names_no_pair_is_told_what_does(pair: ParamValue) -> None:
+    told = next(param for param in BENCHMARKS["pairs"].params if param.name == "pair").check(pair)
+    assert told == "expected 'all' or two ranks such as '0-3', the smaller first"
 
 
 def test_sums_of_two_bytes_are_possible_with_nccl() -> None:

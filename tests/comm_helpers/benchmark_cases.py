@@ -8,8 +8,8 @@ from clustermark.benchmarks import BENCHMARKS
 from clustermark.core.case import Case
 
 NAMES = (
-    *("allgather", "allreduce", "alltoall", "broadcast", "halo_exchange", "multi_pair", "pingpong", "random_ring"),
-    "reduce_scatter",
+    *("allgather", "allreduce", "alltoall", "broadcast", "halo_exchange", "multi_pair", "pairs", "pingpong"),
+    *("random_ring", "reduce_scatter"),
 )
 SIZES = (0, 1, 7, 5003)
 
@@ -19,6 +19,7 @@ def cases(ranks: int, sizes_of: tuple[int, ...] = SIZES) -> list[Case]:
     options: dict[str, list[dict[str, Any]]] = {
         "halo_exchange": [{"n": n, "dimensions": d, "width": w} for n, d, w in ((7, 2, 2), (5, 3, 1), (3, 3, 2))],
         "multi_pair": [{"window": 3, "bidirectional": both, "pairs": pairs} for both in (0, 1) for pairs in (0, 1)],
+        "pairs": [{"pair": "0-1"}, {"pair": f"{ranks - 2}-{ranks - 1}"}][: ranks - 1],
         "random_ring": [{"rings": 1}, {"rings": 3}, {"random": False}],
         **{name: [{"in_place": False}, {"in_place": True}] for name in ("allgather", "allreduce", "reduce_scatter")},
     }

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clustermark.core.measurement import Measurement
-from clustermark.core.stats import estimate, order_statistic_interval, precise_enough, signed_rank_p
+from clustermark.core.stats import (
+    estimate,
+    median_interval,
+    order_statistic_interval,
+    precise_enough,
+    signed_rank_p,
+    student_interval,
+)
 
 
 def exact_coverage(n: int, k: int) -> Fraction:
@@ -106,17 +113,46 @@ def test_one_launch_is_estimated_from_its_samples() -> None:
     assert (found.launches, found.samples, found.minimum) == (1, 3, 0.5)
 
 
-def test_two_to_five_launches_give_the_envelope_of_their_intervals() -> None:
+def test_two_to_five_launches_give_students_interval_of_their_logarithms() -> None:
+    # t of 95 % for 2 degrees of freedom is 4.303; logarithms -1, 0, 1 have mean 0 and s = 1.
+    found = estimate([launch([float(np.exp(k))] * 3) for k in (-1, 0, 1)])
+    assert found.scope == "student"
+    assert found.level == 0.95
+    assert np.log([found.low, found.value, found.high]) == pytest.approx([-4.303 / 3**0.5, 0, 4.303 / 3**0.5], abs=1e-3)
     for count in range(2, 6):
-        found = estimate([launch([k + 1.0, k + 2.0, k + 3.0]) for k in range(count)])
-        assert (found.low, found.high, found.scope) == (1.0, count + 2.0, "envelope")
-        assert found.value == np.median([k + 2.0 for k in range(count)])
+        equal = estimate([launch([3.0, 3.0])] * count)
+        assert (equal.low, equal.value, equal.high) == pytest.approx((3.0, 3.0, 3.0), rel=1e-15)
+        assert equal.low <= equal.value <= equal.high
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=2, max_size=5))
+def test_students_interval_holds_the_median_whatever_the_launches(medians: list[float]) -> None:
+    found = student_interval(medians)
+    assert found.low <= np.median(medians) <= found.high
 
 
 def test_six_launches_use_their_medians_alone() -> None:
+    # 95 % lies (c - 0.95) / (c - c') = 0.1 of the way from 96.875 % (extremes) to 78.125 %: weight 5 · 0.1 / (1 + 0.4).
     found = estimate([launch([k + 1.0, k + 2.0, 100.0]) for k in range(6)])
-    assert (found.low, found.high, found.scope) == (2.0, 7.0, "launches")
-    assert found.level == pytest.approx(1 - 2 * 2.0**-6)
+    assert (found.scope, found.level) == ("launches", 0.95)
+    assert (found.low, found.high) == pytest.approx((2 + 0.5 / 1.4, 7 - 0.5 / 1.4))
+
+
+@pytest.mark.parametrize("n", [6, 7, 9, 20, 51, 400])
+def test_the_interpolated_interval_lies_between_the_exact_ones_around_its_level(n: int) -> None:
+    x = np.random.default_rng(n).lognormal(size=n)
+    outer, ordered = order_statistic_interval(x), np.sort(x)
+    k = int(np.searchsorted(ordered, outer.low))
+    found = median_interval(x)
+    assert outer.low <= found.low <= ordered[k + 1]
+    assert ordered[n - k - 2] <= found.high <= outer.high
+    assert found.level == 0.95
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_too_few_samples_keep_their_extremes_and_the_coverage_that_these_have(n: int) -> None:
+    x = np.arange(float(n))
+    assert median_interval(x) == order_statistic_interval(x)
 
 
 def test_the_slowest_rank_defines_a_sample() -> None:

@@ -38,6 +38,16 @@ params = { bytes = "8008B", in_place = [true, false] }
 workload = "halo_exchange"
 ranks = 2
 params = { n = 9, dimensions = [2, 3] }
+[[matrix]]
+workload = "reproducible_sum"
+ranks = [1, 2]
+fabric = ["shm", "tcp"]
+params = { bytes = "400008B", contributions = 5 }
+[[matrix]]
+workload = "low_precision_sum"
+precision = ["fp16", "bf16"]
+ranks = 2
+params = { bytes = "10002B", part = ["whole", "wire", "reduction"] }
 """
 
 
@@ -70,6 +80,10 @@ def test_a_suite_of_interconnects_runs_and_says_what_it_leaves_out(
     ran = [row for row in rows if row["status"] != "skipped"]
     assert {row["status"] for row in ran} == {"ok"}
     assert {row["case"]["workload"] for row in ran} == {
-        *("pingpong", "multi_pair", "alltoall", "reduce_scatter", "halo_exchange")
+        *("pingpong", "multi_pair", "alltoall", "reduce_scatter", "halo_exchange"),
+        *("reproducible_sum", "low_precision_sum"),
     }
+    sums = [row["counters"]["checksum of the sum"] for row in ran if row["case"]["workload"] == "reproducible_sum"]
+    assert len(sums) == 3
+    assert len(set(sums)) == 1, "one rank, two over memory and two over TCP hold the same bits"
     assert all(row["fabric"]["proven"] for row in ran)

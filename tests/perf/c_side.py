@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,9 +59,9 @@ def prepare(python: str, folder: Path) -> Side | str:
     return Side(mpi, python, str(program), str(library), mpirun, compiler)
 
 
-def launch(side: Side, fabric: str, program: list[str]) -> list[dict[str, Any]]:
-    """The JSON lines of one launch. Raises RuntimeError with every rank's stderr."""
-    environment = launch_environment(os.environ, fabric, 1)
+def launch(side: Side, fabric: str, program: list[str], more: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """The JSON lines of one launch, with `more` variables. Raises RuntimeError with every rank's stderr."""
+    environment = launch_environment(os.environ, fabric, 1) | dict(more or {})
     done = subprocess.run(
         [*side.mpirun, *program], env=environment, capture_output=True, text=True, check=False, timeout=60
     )

@@ -1,4 +1,4 @@
-"""Noise of launches as models, for the study of the gate: logarithms of launch medians, consecutive in time."""
+"""Noise of launches as models, for the studies of gate and intervals: logarithms of times, consecutive in time."""
 
 from __future__ import annotations
 
@@ -44,19 +44,28 @@ MACHINES: dict[str, Machine] = {
 }
 
 
-def launch_medians(rng: np.random.Generator, machine: Machine, cases: int, launches: int) -> Floats:
-    """(cases, launches) logarithms of launch medians, in the order in which they ran."""
+def launch_samples(rng: np.random.Generator, machine: Machine, cases: int, launches: int, apart: int = 1) -> Floats:
+    """(cases, launches, SAMPLES) logarithms of samples, launches in the order in which they ran.
+
+    `apart` is how many launches later a case has its turn again: the drift forgets in between.
+    """
     drift = np.empty((cases, launches))
     shocks = rng.normal(size=(cases, launches))
+    memory = machine.memory**apart
     drift[:, 0] = shocks[:, 0]
     for number in range(1, launches):
-        drift[:, number] = machine.memory * drift[:, number - 1] + np.sqrt(1 - machine.memory**2) * shocks[:, number]
+        drift[:, number] = memory * drift[:, number - 1] + np.sqrt(1 - memory**2) * shocks[:, number]
     level = machine.drift * drift + machine.launch * rng.normal(size=(cases, launches))
     level += machine.second * (rng.random((cases, launches)) < machine.second_share)
     shape = (cases, launches, SAMPLES)
     samples = machine.within * np.abs(rng.normal(size=shape))
     samples += (rng.random(shape) < machine.tail) * rng.exponential(machine.tail_size, shape)
-    return level + np.median(samples, axis=2)
+    return level[:, :, None] + samples
+
+
+def launch_medians(rng: np.random.Generator, machine: Machine, cases: int, launches: int) -> Floats:
+    """(cases, launches) logarithms of launch medians, in the order in which they ran."""
+    return np.median(launch_samples(rng, machine, cases, launches), axis=2)
 
 
 def interleaved(machine: Machine) -> Pairs:

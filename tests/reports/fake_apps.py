@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fake_runs import Amount, make_case, make_row, make_run, mixed_run, sample_rows
+from fake_runs import Amount, make_case, make_row, make_run, mixed_run, pair_rows, pingpong_rows, sample_rows
 
 from clustermark.core.counters import COMMUNICATION_SHARE, ENERGY_PER_STEP
 from clustermark.core.runfile import Run
@@ -89,9 +89,16 @@ def full_runs(count: int = 4) -> list[Run]:
     runs = []
     for number in range(count):
         slower = 1.0 + 0.03 * (number % 3) + (0.12 if number == count - 1 else 0.0)
-        rows = [*sample_rows(gemm=()), *roof_rows(), *app_rows(slower)]
+        rows = [*sample_rows(gemm=()), *pingpong_rows(), *pair_rows(), *roof_rows(), *app_rows(slower)]
         if number == count - 1:
-            rows = [*mixed_run().rows[:-4], *roof_rows(), *app_rows(slower), *mixed_run().rows[-4:]]
+            rows = [
+                *mixed_run().rows[:-4],
+                *pingpong_rows(),
+                *pair_rows(),
+                *roof_rows(),
+                *app_rows(slower),
+                *mixed_run().rows[-4:],
+            ]
             rows.append(app_row(cells=30, ranks=2, share=0.2, conditions=("noisy machine: other programs ran",)))
             rows = list({row.case.id: row for row in rows}.values())
         runs.append(make_run(rows, number))

@@ -1,6 +1,7 @@
 """Runs with planned figures: sizes, fabrics and precisions as a suite would make them, times from known laws."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,38 @@ def make_run(rows: Sequence[Row], number: int = 0, environments: dict[str, Any] 
         "rows": tuple(rows),
     }
     return Run(**made | fields)
+
+
+def pingpong_rows(fabrics: Sequence[str] = ("ompi-sm-cma", "ompi-tcp"), **fields: Any) -> list[Row]:
+    """Ping-pong over sizes and fabrics, from α + n/β; the proof of TCP tells the rate of its link."""
+    rows = []
+    for fabric in fabrics:
+        for size in (8, 2**13, 2**18, 2**23):
+            case = make_case("pingpong", params={"bytes": size}, fabric=fabric)
+            row = make_row(case, 2 * (ALPHA[fabric] + size / BETA[fabric]), work=message_work(size), **fields)
+            linked = {**row.fabric.detail, "link_bytes_per_second": 2.5e9}
+            rows.append(replace(row, fabric=replace(row.fabric, detail=linked)) if "tcp" in fabric else row)
+    return rows
+
+
+def message_work(size: int) -> dict[str, Amount]:
+    """A round trip."""
+    return {"bandwidth": Amount(2.0 * size, "B"), "message_rate": Amount(2.0, "message")}
+
+
+def pair_rows(ranks: int = 4, fabric: str = "ompi-sm-cma", **fields: Any) -> list[Row]:
+    """Every pair of ranks at two sizes; ranks of different halves are twice as far apart."""
+    rows = []
+    for first in range(ranks):
+        for second in range(first + 1, ranks):
+            far = 2.0 if (first < ranks / 2) != (second < ranks / 2) else 1.0
+            for size in (8, 2**20):
+                case = make_case(
+                    "pairs", params={"bytes": size, "pair": f"{first}-{second}"}, ranks=ranks, fabric=fabric
+                )
+                seconds = 2 * far * (ALPHA[fabric] + size / BETA[fabric]) * (1 + 0.01 * first)
+                rows.append(make_row(case, seconds, work=message_work(size), **fields))
+    return rows
 
 
 def mixed_run() -> Run:

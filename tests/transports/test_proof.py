@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from clustermark.transports.fabrics import FABRICS, INTERFACE, apply_fabric, fabric_aliases, refuse_fabrics
+from clustermark.transports.port_fabrics import DEVICE, PORTS
 from clustermark.transports.proof import interface_bytes, judge, socket_bytes
 
 SHARED = {"tcp": 0.0, "lo": 0.0002, "network": 0.0}
@@ -100,15 +101,18 @@ def test_one_fabric_leaves_nothing_of_another() -> None:
             claims = FABRICS[second].wire != "any" if second in FABRICS else True
             standing = second if claims else first
             row = FABRICS[standing].environment if standing in FABRICS else {}
-            wanted = {key: value for key, value in row.items() if value != INTERFACE}
+            wanted = {key: value for key, value in row.items() if value not in (INTERFACE, PORTS, DEVICE)}
             assert environment == {"HOME": "/home/user"} | wanted
 
 
 def test_each_mpi_has_the_same_aliases_and_refuses_the_other() -> None:
     assert set(fabric_aliases("openmpi")) == set(fabric_aliases("mpich"))
-    assert set(fabric_aliases("mpich")) == {"shm", "shm-copy", "tcp", "network", "ucx-network", "default"}
+    assert set(fabric_aliases("mpich")) == {
+        *("shm", "shm-copy", "tcp", "network", "ucx-network", "default"),
+        *("infiniband", "ofi-infiniband", "roce", "ofi-roce", "slingshot"),
+    }
     for mpi in ("openmpi", "mpich"):
         reasons = refuse_fabrics(mpi, "")
-        here = {name for name, row in FABRICS.items() if row.mpi == mpi and row.wire != "network"}
+        here = {name for name, row in FABRICS.items() if row.mpi == mpi and row.wire in ("none", "loopback", "any")}
         assert {name for name, reason in reasons.items() if not reason} == here
     assert set(refuse_fabrics("", "needs mpirun").values()) == {"needs mpirun"}

@@ -1,0 +1,177 @@
+"""All-reduce whose bits depend on nothing but the numbers: not on ranks, fabric, algorithm or order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clustermark.benchmarks.allreduce import at_least_8, work
+from clustermark.benchmarks.elements import compare_all, refuse_sum
+from clustermark.core.workload import Check, Param, ParamValue, Trial, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from clustermark.core.case import Case
+    from clustermark.core.context import Context, Transport
+
+    Array = npt.NDArray[Any]
+
+# [elements] of 8 B; a chunk stays in a core's second cache from its rounding to its sum.
+CHUNK = 32768
+# Chunks that the check looks at.
+MOST_CHECKED = 64
+# Contributions of at most this many ranks or groups may be added: what the grid keeps free above a term.
+MOST_TERMS_BITS = 30
+
+
+def contribution(seed: int, number: int, chunk: int, count: int) -> Array:
+    """One chunk of one contribution: (count,) float64 over 30 binary orders of magnitude, whoever brings it."""
+    import numpy as np
+
+    rng = np.random.default_rng((seed, number, chunk))
+    return np.ldexp(rng.uniform(-1.0, 1.0, count), rng.integers(-30, 1, count))
+
+
+def on_grid_sum(terms: Sequence[Array], terms_bits: int) -> Array:
+    """The same sum by whole numbers, for checks: Σ rint(x / q) · q with q = 2^(e + terms_bits - 53), max |x| < 2^e."""
+    import numpy as np
+
+    most = max((float(np.abs(term).max()) for term in terms if term.size), default=0.0)
+    quantum = float(np.ldexp(1.0, int(np.frexp(most)[1]) + terms_bits - 53))
+    whole = np.zeros(terms[0].size, np.int64)
+    for term in terms:
+        whole += np.rint(term / quantum).astype(np.int64)
+    return whole * quantum
+
+
+class ReproducibleSum:
+    """The sum over ranks of all their contributions, chunk by chunk.
+
+    Each chunk: the largest magnitude of all contributions of all ranks, which fixes the grid; every contribution
+    rounded to it, added up locally without any error; one all-reduce, whose additions are exact in whatever order a
+    library takes (Demmel & Nguyen, ARITH 21 (2013), with one bin). The error of a contribution is at most half of the
+    grid, 2^(terms_bits - 54) of the chunk's largest magnitude rounded up to a power of two.
+
+    Parameters
+    ----------
+    transport : its all-reduce of float64 and its all-gather are used
+    contributions : of this rank, (count,) float64 each; any number, also none
+    receive : (count,) float64, the sum
+    terms_bits : logarithm of the most contributions of all ranks
+    """
+
+    def __init__(self, transport: Transport, contributions: Sequence[Array], receive: Array, terms_bits: int) -> None:
+        """Everything is allocated and every call prepared here."""
+        import numpy as np
+
+        from clustermark.benchmarks.kernels import grid_cpu
+
+        self.kernels = grid_cpu
+        self.terms_bits = terms_bits
+        self.mine = np.zeros(1)
+        self.everyone = np.zeros(transport.size)
+        self.mine_bits = self.mine.view(np.int64)
+        self.gather = transport.prepare_allgather(self.mine, self.everyone)
+        buffer = np.zeros(min(CHUNK, max(receive.size, 1)))
+        self.chunks = []
+        for start in range(0, receive.size, CHUNK):
+            part = slice(start, min(start + CHUNK, receive.size))
+            terms = [(term[part].view(np.int64), term[part]) for term in contributions]
+            partial_sum = buffer[: part.stop - part.start]
+            self.chunks.append((terms, partial_sum, transport.prepare_allreduce(partial_sum, receive[part])))
+
+    def __call__(self) -> None:
+        """One sum."""
+        kernels = self.kernels
+        for terms, partial_sum, reduce in self.chunks:
+            self.mine_bits[0] = 0
+            for bits, _ in terms:
+                kernels.largest(bits, self.mine_bits)
+            self.gather()
+            rounding = kernels.rounder(self.everyone, self.terms_bits)
+            if not terms:
+                partial_sum[...] = 0.0
+            for number, (_, values) in enumerate(terms):
+                (kernels.add_on_grid if number else kernels.put_on_grid)(values, rounding, partial_sum)
+            reduce()
+
+
+def prepare(case: Case, context: Context) -> Trial:
+    """Contributions are dealt to the ranks in blocks; the check adds all of them up again, by whole numbers."""
+    import zlib
+
+    import numpy as np
+
+    from clustermark.transports.parts import part_of
+
+    transport = context.transport
+    count = int(case.params["bytes"]) // 8
+    total = int(case.params["contributions"]) or case.ranks
+    terms_bits = int(case.params["terms_bits"])
+    lengths = [min(CHUNK, count - start) for start in range(0, count, CHUNK)]
+
+    def whole(number: int) -> Array:
+        return np.concatenate([contribution(case.seed, number, chunk, n) for chunk, n in enumerate(lengths)])
+
+    mine = part_of(total, transport.size, transport.rank)
+    contributions = [context.device.from_host(whole(number)) for number in range(mine.start, mine.stop)]
+    receive = context.device.from_host(np.full(count, np.nan))
+    step = ReproducibleSum(transport, contributions, receive, terms_bits)
+    counters: dict[str, float] = {"contributions": float(total)}
+    looked_at = sorted(set(np.linspace(0, len(lengths) - 1, min(MOST_CHECKED, len(lengths)), dtype=int).tolist()))
+
+    def wrong() -> Check:
+        found = [receive[chunk * CHUNK :][: lengths[chunk]].view(np.int64) for chunk in looked_at]
+        terms = [
+            [contribution(case.seed, number, chunk, lengths[chunk]) for number in range(total)] for chunk in looked_at
+        ]
+        wanted = [(on_grid_sum(each, terms_bits) + 0.0).view(np.int64) for each in terms]
+        return compare_all(found, wanted, transport.sum)
+
+    def check() -> Check:
+        first = wrong()
+        receive[...] = np.nan
+        transport.barrier()
+        step()
+        counters["checksum of the sum"] = float(zlib.crc32(receive.tobytes()))
+        return wrong() if first.passed else first
+
+    return Trial(step, check, work(count * 8, case.ranks), counters=counters)
+
+
+def _some(value: ParamValue) -> str:
+    return "" if isinstance(value, int) and 0 <= value <= 2**20 else "expected 0 to 1048576"
+
+
+def _bits(value: ParamValue) -> str:
+    good = isinstance(value, int) and 2 <= value <= MOST_TERMS_BITS
+    return "" if good else f"expected 2 to {MOST_TERMS_BITS}"
+
+
+def refuse(case: Case) -> str:
+    """More contributions than the grid leaves room for."""
+    total = int(case.params["contributions"]) or case.ranks
+    most = 2 ** int(case.params["terms_bits"])
+    if total > most:
+        return f"adds {total} contributions, over the {most} that terms_bits leaves room for; use more terms_bits"
+    return refuse_sum(case)
+
+
+REPRODUCIBLE_SUM = Workload(
+    name="reproducible_sum",
+    version=1,
+    summary="all-reduce with the same bits on any ranks, fabric and order: time beside allreduce, every bit checked",
+    source="Demmel & Nguyen, Fast Reproducible Floating-Point Summation, ARITH 21 (2013): rounding to a common grid",
+    devices=("cpu",),
+    precisions=("fp64",),
+    transports=("local", "mpi"),
+    prepare=prepare,
+    params=(
+        Param("bytes", 1 << 20, "size of a contribution", "B", at_least_8),
+        Param("contributions", 0, "vectors that are summed, dealt to the ranks; 0 for one a rank", "", _some),
+        Param("terms_bits", 6, "logarithm of the most contributions: what the grid leaves room for", "", _bits),
+    ),
+    refuse=refuse,
+)
