@@ -80,11 +80,9 @@ def test_a_job_that_lost_a_node_goes_back_to_the_queue(background: dict[str, Sub
 
 
 def test_near_the_time_limit_a_task_ends_by_itself_and_keeps_what_it_had(
-    cluster: Cluster, submit: Submit, clustermark: Run, tmp_path: Path
+    background: dict[str, Submitted], cluster: Cluster, clustermark: Run
 ) -> None:
-    site = cluster.site(tmp_path, CALM | {"signal_seconds": 55})
-    modes = suite(tmp_path, ["none", "hang-all"], timeout=200)
-    run = submit(modes, "--site", site, "--nodes", "1", "--ranks-per-node", "1", "--minutes", "1", "--seed", "3")
+    run = background["near"]
     states = cluster.wait_for_end(run.job())
     assert {state.state for state in states.values()} == {"FAILED"}
     collect(clustermark, run, 4)
@@ -240,26 +238,6 @@ def test_a_client_that_is_killed_loses_nothing_and_a_silent_controller_is_asked_
     finally:
         cluster.start_controller()
     collect(clustermark, run, 0)
-
-
-def test_a_controller_that_restarts_under_a_waiting_client_loses_nothing(
-    cluster: Cluster, tmp_path: Path, plugin_environment: dict[str, str]
-) -> None:
-    words = ["--nodes", "1", "--ranks-per-node", "1", "--out", str(tmp_path / "out"), "--no-report", "--wait"]
-    command = [sys.executable, "-m", "clustermark", "submit", str(suite(tmp_path, ["slow", "none"]))]
-    log = tmp_path / "said"
-    with log.open("w") as said, subprocess.Popen(
-        [*command, "--site", str(cluster.site(tmp_path, CALM)), *words],
-        env=plugin_environment, stdout=subprocess.DEVNULL, stderr=said,
-    ) as waiting:  # fmt: skip
-        wait_until(lambda: "RUNNING" in log.read_text(), 60, "a running task")
-        cluster.stop_controller()
-        try:
-            wait_until(lambda: "no answer" in log.read_text(), 60, "a poll without an answer")
-        finally:
-            cluster.start_controller()
-        assert waiting.wait(90) == 0, log.read_text()
-    assert set(Submitted(the_run(tmp_path / "out"), "").reasons().values()) == {"ok"}
 
 
 def test_a_job_that_lost_a_node_is_started_again_and_runs_only_the_rest(

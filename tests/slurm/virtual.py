@@ -20,9 +20,10 @@ from clustermark.runners.slurm_submission import Submission, submissions
 
 # Nodes on which nothing is planted to happen.
 CALM = {"constraint": "vn5|vn6|vn7|vn8", "requeue": False}
-# Nodes of which one goes down, and what is submitted to them; and a job that meets its time limit.
+# Nodes of which one goes down, and what is submitted to them; and jobs that meet their time limit.
 SLOW: dict[str, tuple[Mapping[str, object], Sequence[str], Sequence[str]]] = {
     "timeout": (CALM | {"signal_seconds": 0}, ["none", "hang-all"], ["--nodes", "1", "--minutes", "1"]),
+    "near": (CALM | {"signal_seconds": 55}, ["none", "hang-all"], ["--nodes", "1", "--minutes", "1", "--seed", "3"]),
     "requeue": ({"constraint": "vn1|vn2", "requeue": True}, ["none", *["slow"] * 5], ["--nodes", "2"]),
     "no requeue": ({"constraint": "vn3|vn4", "requeue": False}, ["hang-all"], ["--nodes", "2"]),
 }
