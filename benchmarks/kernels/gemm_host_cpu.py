@@ -31,9 +31,9 @@ class Blocks:
     words: int
 
 
-# By bytes of a word. A panel of B takes half of 32 KiB or a little more, B's block 8 MiB or a little more; A's block a
-# fifth of 512 KiB: larger ones are slower here, most of all where other programs share the caches.
-BLOCKS = {8: Blocks(48, 4096, 256), 4: Blocks(48, 6144, 384)}
+# By bytes of a word. A panel of B takes half of 32 KiB or a little more, A's block a fifth of 512 KiB, B's block 1.5 to
+# 2 MiB: larger ones are slower where other programs share the caches.
+BLOCKS = {8: Blocks(48, 1024, 256), 4: Blocks(48, 1024, 384)}
 
 
 @dataclass(frozen=True)
