@@ -31,14 +31,14 @@ def test_the_plan_shows_every_case_and_job(command: Command, openmpi: Launcher) 
 
 
 def test_a_refusal_stands_there_with_its_reason_and_its_cases(command: Command, openmpi: Launcher) -> None:
-    said = command("plan", "smoke", "--precision", "fp64,bf16", "--only", "gemm")
+    said = command("plan", "smoke", "--precision", "fp64,mixed", "--only", "gemm")
     assert said.code == 0
-    assert said.out.count("has no bf16 on cpu; use fp64, fp32") == 1
-    assert "gemm[n=1024 bf16 mpi 1r]" in said.out
+    assert said.out.count("workload 'gemm' has no mixed on cpu") == 1
+    assert " mixed mpi 1r]" in said.out
 
 
 def test_a_suite_of_which_nothing_can_run_is_refused_as_run_would(command: Command, openmpi: Launcher) -> None:
-    said = command("plan", "smoke", "--precision", "bf16", "--json")
+    said = command("plan", "smoke", "--precision", "mixed", "--json")
     assert said.code == 2
     assert said.document["cases"] == []
     assert "none of its 29 cases can run here" in said.err

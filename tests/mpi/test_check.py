@@ -112,11 +112,11 @@ def test_a_slowdown_in_the_source_is_found_against_its_commit_and_a_check_goes_o
     tmp_path: Path, checkout: Path
 ) -> None:
     """A matrix product that is done twice more, interleaved, baseline exported from git; killed once on the way."""
-    gemm = checkout / "benchmarks" / "gemm.py"
+    gemm = checkout / "benchmarks" / "kernels" / "gemm_ways_cpu.py"
     text = gemm.read_text()
-    once = "partial(np.matmul, *on_device, out=c)"
+    once = "partial(product, *stored, out=c)"
     assert text.count(once) == 1
-    gemm.write_text(text.replace(once, f"lambda: [{once}() for _ in range(3)]"))
+    gemm.write_text(text.replace(once, f"(lambda: [{once}() for _ in range(3)])"))
     (tmp_path / "gemm.toml").write_text(
         '[sampling]\nseconds = 0.03\nmin_samples = 10\n[[matrix]]\nworkload = "gemm"\nparams = { n = [128] }\n'
     )
