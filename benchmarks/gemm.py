@@ -6,7 +6,17 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from clustermark.core.workload import Amount, Check, Param, ParamValue, Trial, Workload, all_precisions, refuse_pair
+from clustermark.core.workload import (
+    Amount,
+    Check,
+    Param,
+    Trial,
+    Workload,
+    all_precisions,
+    one_of,
+    refuse_pair,
+    whole_between,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,20 +201,6 @@ def tf32_error(inner: int) -> float:
     return 2.0**-13 / inner**0.5
 
 
-def _size(least: int) -> Callable[[ParamValue], str]:
-    def check(value: ParamValue) -> str:
-        return "" if isinstance(value, int) and least <= value <= 200_000 else f"expected {least} to 200000"
-
-    return check
-
-
-def _one_of(names: tuple[str, ...]) -> Callable[[ParamValue], str]:
-    def check(value: ParamValue) -> str:
-        return "" if value == "" or value in names else f"expected one of {', '.join(names)}"
-
-    return check
-
-
 def refuse(case: Case) -> str:
     """What the device's library lacks, variants and inputs that a precision has not, matrices beyond a terabyte."""
     n = int(case.params["n"])
@@ -243,16 +239,18 @@ GEMM = Workload(
     transports=("local", "mpi"),
     prepare=prepare,
     params=(
-        Param("n", 1024, "columns of B and C; also m and k where they are 0", check=_size(1)),
-        Param("m", 0, "rows of A and C", check=_size(0)),
-        Param("k", 0, "columns of A", check=_size(0)),
+        Param("n", 1024, "columns of B and C; also m and k where they are 0", check=whole_between(1, 200_000)),
+        Param("m", 0, "rows of A and C", check=whole_between(0, 200_000)),
+        Param("k", 0, "columns of A", check=whole_between(0, 200_000)),
         Param(
             "variant",
             "",
             "cpu: blas, numba, ozaki (fp64 by int8 residues), simulated; empty: the first that a precision has",
-            check=_one_of(("blas", "numba", "ozaki", "simulated")),
+            check=one_of(("blas", "numba", "ozaki", "simulated"), or_empty=True),
         ),
-        Param("inputs", "", "centred (empty), positive, wide, cancelling or scaled", check=_one_of(INPUTS)),
+        Param(
+            "inputs", "", "centred (empty), positive, wide, cancelling or scaled", check=one_of(INPUTS, or_empty=True)
+        ),
     ),
     refuse=refuse,
     ceiling="peak.flop_rate",

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clustermark.core.workload import Amount, Check, Param, ParamValue, Trial, Workload
+from clustermark.core.workload import Amount, Check, Param, Trial, Workload, whole_between
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from clustermark.core.case import Case
     from clustermark.core.context import Context
 
@@ -50,13 +48,6 @@ def prepare(case: Case, context: Context) -> Trial:
     return Trial(step, check, work, counters={"message bytes": size})
 
 
-def _between(least: int, most: int) -> Callable[[ParamValue], str]:
-    def check(value: ParamValue) -> str:
-        return "" if isinstance(value, int) and least <= value <= most else f"expected {least} to {most}"
-
-    return check
-
-
 def refuse(case: Case) -> str:
     """Halos wider than the cube, faces beyond the 2^31 cells that a kernel counts."""
     n, width = int(case.params["n"]), int(case.params["width"])
@@ -75,8 +66,8 @@ HALO = Workload(
     transports=("local", "mpi"),
     prepare=prepare,
     params=(
-        Param("n", 256, "cells a side", check=_between(1, 4096)),
-        Param("width", 2, "cells of the halo on each side", check=_between(1, 16)),
+        Param("n", 256, "cells a side", check=whole_between(1, 4096)),
+        Param("width", 2, "cells of the halo on each side", check=whole_between(1, 16)),
     ),
     refuse=refuse,
     ceiling="membw.bandwidth",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clustermark.core.workload import Amount, Check, Param, ParamValue, Trial, Workload
+from clustermark.core.workload import Amount, Check, Param, Trial, Workload, whole_between
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,13 +137,6 @@ def _compared(context: Context, block: Array, expected: npt.NDArray[np.generic])
     return compare(context.device.to_host(block).ravel(), expected.ravel(), context.transport.sum)
 
 
-def _between(least: int, most: int) -> Callable[[ParamValue], str]:
-    def check(value: ParamValue) -> str:
-        return "" if isinstance(value, int) and least <= value <= most else f"expected {least} to {most}"
-
-    return check
-
-
 def refuse(case: Case) -> str:
     """Halos wider than a block, blocks that all ranks of a node together could not hold in a terabyte."""
     n, width, dimensions = (int(case.params[name]) for name in ("n", "width", "dimensions"))
@@ -163,9 +156,9 @@ HALO_EXCHANGE = Workload(
     transports=("local", "mpi", "mpi_device", "nccl"),
     prepare=prepare,
     params=(
-        Param("n", 128, "cells a side of each rank's block", check=_between(1, 100_000)),
-        Param("dimensions", 3, "2 or 3", check=_between(2, 3)),
-        Param("width", 1, "cells of the halo", check=_between(1, 16)),
+        Param("n", 128, "cells a side of each rank's block", check=whole_between(1, 100_000)),
+        Param("dimensions", 3, "2 or 3", check=whole_between(2, 3)),
+        Param("width", 1, "cells of the halo", check=whole_between(1, 16)),
     ),
     refuse=refuse,
 )

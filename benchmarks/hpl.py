@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clustermark.benchmarks.dense.declaring import layout_params, one_of, refuse_layout
-from clustermark.core.workload import Amount, Param, Trial, Workload
+from clustermark.benchmarks.dense.declaring import layout_params, refuse_layout
+from clustermark.core.workload import Amount, Param, Trial, Workload, one_of
 
 if TYPE_CHECKING:
     from clustermark.core.case import Case

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clustermark.core.workload import Amount, Check, Param, ParamValue, Trial, Workload
+from clustermark.core.workload import Amount, Check, Param, ParamValue, Trial, Workload, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -121,15 +121,6 @@ def compare(
     return float(difference[place]), bound * roundoff, detail
 
 
-def _known_kernel(value: ParamValue) -> str:
-    return "" if value in WORDS else f"expected one of {', '.join(WORDS)}"
-
-
-def _known_variant(value: ParamValue) -> str:
-    known = ("best", *(name for names in VARIANTS.values() for name in names))
-    return "" if value in known else f"expected one of {', '.join(known)}"
-
-
 def _whole_grains(value: ParamValue) -> str:
     good = isinstance(value, int) and GRAIN <= value <= 2**40 and value % GRAIN == 0
     return "" if good else f"expected {GRAIN}B to 1TiB, a multiple of {GRAIN}"
@@ -156,7 +147,7 @@ MEMBW = Workload(
     transports=("local", "mpi"),
     prepare=prepare,
     params=(
-        Param("kernel", "triad", "copy, mul, add, triad or dot", check=_known_kernel),
+        Param("kernel", "triad", "copy, mul, add, triad or dot", check=one_of(WORDS)),
         Param(
             "bytes", 128 << 20, "size of each of the three arrays; over four times the last cache", "B", _whole_grains
         ),
@@ -164,7 +155,7 @@ MEMBW = Workload(
             "variant",
             "best",
             "cpu: nontemporal or plain stores; cuda: c (16 B a thread) or numba",
-            check=_known_variant,
+            check=one_of(("best", *(name for names in VARIANTS.values() for name in names))),
         ),
         Param("repeat", False, "go over small arrays again and again in one call: the bandwidth of a cache (cpu)"),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clustermark.benchmarks.elements import any_size, check_moved, moved_payload, refuse_moved, scribbled
-from clustermark.core.workload import Amount, Param, ParamValue, Trial, Workload
+from clustermark.core.workload import Amount, Param, Trial, Workload, whole_between
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,13 +72,6 @@ def _wait() -> None:
     pass
 
 
-def _whole(least: int, most: int) -> Callable[[ParamValue], str]:
-    def check(value: ParamValue) -> str:
-        return "" if isinstance(value, int) and least <= value <= most else f"expected {least} to {most}"
-
-    return check
-
-
 def refuse(case: Case) -> str:
     """One rank, more pairs than ranks allow, windows of more memory than a rank should take."""
     if case.ranks == 1:
@@ -102,14 +95,14 @@ MULTI_PAIR = Workload(
     prepare=prepare,
     params=(
         Param("bytes", 1 << 20, "message size", "B", any_size),
-        Param("window", 8, "messages under way at once, each way", check=_whole(1, 1024)),
+        Param("window", 8, "messages under way at once, each way", check=whole_between(1, 1024)),
         Param("bidirectional", False, "both ranks of a pair send"),
         Param(
             "pairs",
             0,
             "pairs of ranks, the first of each in the lower half of the ranks; 0 for all",
             "",
-            _whole(0, 2**20),
+            whole_between(0, 2**20),
         ),
     ),
     refuse=refuse,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clustermark.benchmarks.elements import any_size, check_moved, moved_payload, refuse_moved, scribbled
-from clustermark.core.workload import Amount, Param, ParamValue, Trial, Workload
+from clustermark.core.workload import Amount, Param, Trial, Workload, whole_between
 
 if TYPE_CHECKING:
     from clustermark.core.case import Case
@@ -51,10 +51,6 @@ def prepare(case: Case, context: Context) -> Trial:
     return Trial(only, lambda: check_moved(context, only, received, expected), work(size, case.ranks, rings))
 
 
-def _some(value: ParamValue) -> str:
-    return "" if isinstance(value, int) and 1 <= value <= 100 else "expected 1 to 100"
-
-
 RANDOM_RING = Workload(
     name="random_ring",
     version=1,
@@ -66,7 +62,7 @@ RANDOM_RING = Workload(
     prepare=prepare,
     params=(
         Param("bytes", 1 << 20, "message size", "B", any_size),
-        Param("rings", 1, "rings that a step goes through", check=_some),
+        Param("rings", 1, "rings that a step goes through", check=whole_between(1, 100)),
         Param("random", True, "ranks in random order (drawn from the seed), else in their own"),
     ),
     refuse=lambda case: refuse_moved(case) or ("one rank has nobody to send to" if case.ranks == 1 else ""),

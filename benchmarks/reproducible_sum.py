@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from clustermark.benchmarks.allreduce import at_least_8, work
 from clustermark.benchmarks.elements import compare_all, refuse_sum
-from clustermark.core.workload import Check, Param, ParamValue, Trial, Workload
+from clustermark.core.workload import Check, Param, Trial, Workload, whole_between
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,15 +141,6 @@ def prepare(case: Case, context: Context) -> Trial:
     return Trial(step, check, work(count * 8, case.ranks), counters=counters)
 
 
-def _some(value: ParamValue) -> str:
-    return "" if isinstance(value, int) and 0 <= value <= 2**20 else "expected 0 to 1048576"
-
-
-def _bits(value: ParamValue) -> str:
-    good = isinstance(value, int) and 2 <= value <= MOST_TERMS_BITS
-    return "" if good else f"expected 2 to {MOST_TERMS_BITS}"
-
-
 def refuse(case: Case) -> str:
     """More contributions than the grid leaves room for."""
     total = int(case.params["contributions"]) or case.ranks
@@ -170,8 +161,20 @@ REPRODUCIBLE_SUM = Workload(
     prepare=prepare,
     params=(
         Param("bytes", 1 << 20, "size of a contribution", "B", at_least_8),
-        Param("contributions", 0, "vectors that are summed, dealt to the ranks; 0 for one a rank", "", _some),
-        Param("terms_bits", 6, "logarithm of the most contributions: what the grid leaves room for", "", _bits),
+        Param(
+            "contributions",
+            0,
+            "vectors that are summed, dealt to the ranks; 0 for one a rank",
+            "",
+            whole_between(0, 2**20),
+        ),
+        Param(
+            "terms_bits",
+            6,
+            "logarithm of the most contributions: what the grid leaves room for",
+            "",
+            whole_between(2, MOST_TERMS_BITS),
+        ),
     ),
     refuse=refuse,
 )

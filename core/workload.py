@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,24 @@ class Param:
     unit: str = ""
     check: Callable[[ParamValue], str] = field(default=lambda value: "")
     expand: Callable[[ParamValue, int], tuple[ParamValue, ...]] = field(default=lambda value, ranks: (value,))
+
+
+def whole_between(least: int, most: int) -> Callable[[ParamValue], str]:
+    """Check of a parameter that is a whole number, both ends allowed."""
+
+    def check(value: ParamValue) -> str:
+        return "" if isinstance(value, int) and least <= value <= most else f"expected {least} to {most}"
+
+    return check
+
+
+def one_of(names: Collection[str], or_empty: bool = False) -> Callable[[ParamValue], str]:
+    """Check of a parameter that is one of some names; or nothing, where that chooses."""
+
+    def check(value: ParamValue) -> str:
+        return "" if value in names or (or_empty and value == "") else f"expected one of {', '.join(names)}"
+
+    return check
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clustermark.core.workload import Param, ParamValue, Trial, Workload
+from clustermark.core.workload import Param, ParamValue, Trial, Workload, one_of, whole_between
 
 if TYPE_CHECKING:
     from clustermark.core.case import Case
@@ -33,20 +33,11 @@ def cells_of(resolution: float) -> int:
     return cells if abs(cells * resolution - 90.0) <= 90.0 * WHOLE else 0
 
 
-def _case(value: ParamValue) -> str:
-    known = PRIMITIVE + SHALLOW
-    return "" if value in known else f"expected one of {', '.join(known)}"
-
-
 def _resolution(value: ParamValue) -> str:
     cells = cells_of(float(value)) if isinstance(value, int | float) else 0
     if FEWEST_CELLS <= cells <= MOST_CELLS:
         return ""
     return f"expected degrees that divide 90, from {90 / MOST_CELLS:g} to {90 / FEWEST_CELLS:g}"
-
-
-def _levels(value: ParamValue) -> str:
-    return "" if isinstance(value, int) and 1 <= value <= 1000 else "expected 1 to 1000"
 
 
 def refuse(case: Case) -> str:
@@ -84,9 +75,14 @@ CLIMATE = Workload(
     transports=("local", "mpi", "mpi_device"),
     prepare=prepare,
     params=(
-        Param("case", "held_suarez", f"{', '.join(PRIMITIVE)}; shallow water: {', '.join(SHALLOW)}", check=_case),
+        Param(
+            "case",
+            "held_suarez",
+            f"{', '.join(PRIMITIVE)}; shallow water: {', '.join(SHALLOW)}",
+            check=one_of(PRIMITIVE + SHALLOW),
+        ),
         Param("resolution", 4.5, "degrees from cell to cell; must divide 90", check=_resolution),
-        Param("levels", 20, "σ levels of equal thickness; shallow water has one layer", check=_levels),
+        Param("levels", 20, "σ levels of equal thickness; shallow water has one layer", check=whole_between(1, 1000)),
         Param("overlap", True, "compute the inner cells while the halo moves"),
     ),
     refuse=refuse,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clustermark.core.workload import Param, ParamValue, Trial, Workload
+from clustermark.core.workload import Param, ParamValue, Trial, Workload, one_of, whole_between
 
 if TYPE_CHECKING:
     from clustermark.core.case import Case
@@ -22,14 +22,6 @@ def prepare(case: Case, context: Context) -> Trial:
 
 def _cells(value: ParamValue) -> str:
     return "" if isinstance(value, int) and 3 <= value <= 2000 else "expected 3 to 2000"
-
-
-def _every(value: ParamValue) -> str:
-    return "" if isinstance(value, int) and 1 <= value <= 1000 else "expected 1 to 1000"
-
-
-def _potential(value: ParamValue) -> str:
-    return "" if value in POTENTIALS else f"expected one of {', '.join(POTENTIALS)}"
 
 
 # Cells of the crystal that cutoff + skin reaches across: 2.8 σ of (4/0.8442)^⅓ σ, 6.4 Å of 3.61 Å.
@@ -63,9 +55,12 @@ MD = Workload(
     params=(
         Param("cells", 20, "fcc cells a side: 4·cells³ atoms", check=_cells),
         Param(
-            "potential", "lj", "lj: melt at ρ* 0.8442, rc 2.5; eam: copper (Sutton-Chen), rc 5.4 Å", check=_potential
+            "potential",
+            "lj",
+            "lj: melt at ρ* 0.8442, rc 2.5; eam: copper (Sutton-Chen), rc 5.4 Å",
+            check=one_of(POTENTIALS),
         ),
-        Param("every", 20, "steps between two lists, and per measured step", check=_every),
+        Param("every", 20, "steps between two lists, and per measured step", check=whole_between(1, 1000)),
         Param("overlap", True, "communicate beside the local part of the list"),
     ),
     refuse=refuse,

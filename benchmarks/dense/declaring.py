@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from clustermark.core.workload import Param, ParamValue
+from clustermark.core.workload import Param, whole_between
 
 if TYPE_CHECKING:
     from clustermark.benchmarks.dense.lines import Grid
@@ -16,31 +15,13 @@ if TYPE_CHECKING:
 LARGEST = 2**24
 
 
-def whole(least: int, most: int) -> Callable[[ParamValue], str]:
-    """Check of a whole number."""
-
-    def check(value: ParamValue) -> str:
-        return "" if isinstance(value, int) and least <= value <= most else f"expected {least} to {most}"
-
-    return check
-
-
-def one_of(names: tuple[str, ...]) -> Callable[[ParamValue], str]:
-    """Check of a name."""
-
-    def check(value: ParamValue) -> str:
-        return "" if value in names else f"expected one of {', '.join(names)}"
-
-    return check
-
-
 def layout_params(n: int, block: int, meaning: str) -> tuple[Param, ...]:
     """n, nb, and the grid."""
     return (
-        Param("n", n, "order of the matrices", check=whole(1, LARGEST)),
-        Param("nb", block, meaning, check=whole(1, 4096)),
-        Param("p", 0, "rows of the grid of ranks, P; 0: as square as can be, P ≤ Q", check=whole(0, 1_000_000)),
-        Param("q", 0, "columns of the grid of ranks, Q; 0: ranks / P", check=whole(0, 1_000_000)),
+        Param("n", n, "order of the matrices", check=whole_between(1, LARGEST)),
+        Param("nb", block, meaning, check=whole_between(1, 4096)),
+        Param("p", 0, "rows of the grid of ranks, P; 0: as square as can be, P ≤ Q", check=whole_between(0, 1_000_000)),
+        Param("q", 0, "columns of the grid of ranks, Q; 0: ranks / P", check=whole_between(0, 1_000_000)),
     )
 
 
