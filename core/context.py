@@ -194,13 +194,14 @@ class TransportRow:
     """One row of TRANSPORTS.
 
     `refuse` is given (ranks, precision, device) and returns "" or the end of a sentence; `open` is given the device
-    whose arrays are to move.
+    whose arrays are to move. With `own_gpu` ranks cannot share a GPU.
     """
 
     name: str
     summary: str
     refuse: Callable[[int, str, str], str]
     open: Callable[[Device], Transport]
+    own_gpu: bool = False
 
 
 @dataclass(frozen=True)

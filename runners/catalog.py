@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clustermark.apps import APPS
 from clustermark.benchmarks import BENCHMARKS
+from clustermark.core.context import TransportRow
 from clustermark.core.errors import UsageError, nearest
 from clustermark.core.machine import Machine
 from clustermark.core.workload import Workload
@@ -18,8 +19,6 @@ from clustermark.transports import TRANSPORTS
 from clustermark.transports.fabrics import fabric_aliases, refuse_fabrics
 
 Refuse = Callable[[int, str, str], str]
-# Transports whose ranks cannot share a GPU.
-OWN_GPUS = ("nccl", "nccl_mpi")
 PLUGIN_GROUP = "clustermark.workloads"
 
 
@@ -55,31 +54,27 @@ def machine(launcher: Launcher | None, why_no_launcher: str = "", nodes: int | N
     hosts = hosts_here()
     if nodes == 0:
         nodes = len(hosts.names) if hosts else 1
+    gpus = len(cuda_driver.driver().gpus) * (nodes or 0)
     return Machine(
         devices={name: row.missing() for name, row in DEVICES.items()},
         fabrics=refuse_fabrics(mpi, why_no_launcher, nodes),
         fabric_aliases=fabric_aliases(mpi, nodes),
-        transports=_transports(nodes),
+        transports={name: _refusal(row, gpus) for name, row in TRANSPORTS.items()},
         precisions={name: row.refuse for name, row in DEVICES.items()},
     )
 
 
-def _transports(nodes: int | None) -> dict[str, Refuse]:
-    """Transport → refusal, of ranks too that would share a GPU where NCCL allows none to: known before a launch."""
-    table: dict[str, Refuse] = {name: row.refuse for name, row in TRANSPORTS.items()}
-    gpus = len(cuda_driver.driver().gpus) * (nodes or 0)
-    return {name: _own_gpus(refuse, gpus) if name in OWN_GPUS and gpus else refuse for name, refuse in table.items()}
+def _refusal(row: TransportRow, gpus: int) -> Refuse:
+    """The row's own, and of ranks that would share one of `gpus` where it allows none to; 0: not known."""
 
-
-def _own_gpus(refuse: Refuse, gpus: int) -> Refuse:
-    def refuse_sharing(ranks: int, precision: str, device: str) -> str:
-        if ranks > gpus and device == "cuda":
+    def refuse(ranks: int, precision: str, device: str) -> str:
+        if row.own_gpu and device == "cuda" and ranks > gpus > 0:
             return (
                 f"wants a GPU for each rank, and there are {ranks} ranks and {gpus} GPU(s); use 'mpi', or fewer ranks"
             )
-        return refuse(ranks, precision, device)
+        return row.refuse(ranks, precision, device)
 
-    return refuse_sharing
+    return refuse
 
 
 def suites() -> dict[str, Path]:

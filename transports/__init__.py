@@ -70,8 +70,10 @@ _ROWS = (
         _open_mpi,
     ),
     TransportRow("mpi_device", "MPI on addresses of GPU memory (CUDA-aware)", _refuse_mpi_device, _open_mpi_device),
-    TransportRow("nccl", "NCCL on GPU memory, one GPU per rank", _refuse_nccl, _open_nccl),
-    TransportRow("nccl_mpi", "all-reduce by NCCL inside nodes and MPI across", _refuse_nccl, _open_nccl_mpi),
+    TransportRow("nccl", "NCCL on GPU memory, one GPU per rank", _refuse_nccl, _open_nccl, own_gpu=True),
+    TransportRow(
+        "nccl_mpi", "all-reduce by NCCL inside nodes and MPI across", _refuse_nccl, _open_nccl_mpi, own_gpu=True,
+    ),
 )  # fmt: skip
 
 TRANSPORTS: dict[str, TransportRow] = {row.name: row for row in _ROWS}
