@@ -129,9 +129,11 @@ def as_float64(words: Array, precision: str) -> Array:
     """The numbers that 16-bit words stand for."""
     import numpy as np
 
+    from clustermark.core.number_formats import bf16_values
+
     if precision == "fp16":
         return words.view(np.float16).astype(np.float64)
-    return (words.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+    return bf16_values(words)
 
 
 def prepare(case: Case, context: Context) -> Trial:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from clustermark.cli.layout import cannot_draw
 from clustermark.cli.options import add_suite_options, suite_from
 from clustermark.core.errors import EXIT_INTERRUPTED, UsageError
 
@@ -190,8 +191,8 @@ def _measure(folder: CheckFolder, options: argparse.Namespace) -> None:
         run_check(folder, find_launcher(options.mpirun or folder.request.get("mpirun")), say)
 
 
-def _write_page(report: GateReport, folder: Path) -> None:
-    """The page with its chart; without the packages that draw, a sentence: the verdict stands in the other files."""
+def _written_page(report: GateReport, folder: Path) -> str:
+    """The page with its chart; without the packages that draw, a sentence. Returns the file for people to look at."""
     from clustermark.core.files import atomic_write
 
     try:
@@ -199,8 +200,9 @@ def _write_page(report: GateReport, folder: Path) -> None:
 
         atomic_write(folder / PAGE, gate_page(report).encode("utf-8", "replace"))
     except ImportError as error:
-        missing = f"{error.name or error} is not installed; `pip install altair vl-convert-python`"
-        print(f"note: no {PAGE}: {missing}", file=sys.stderr)
+        print(f"note: no {PAGE}: {cannot_draw(error)}", file=sys.stderr)
+        return "verdict.md"
+    return PAGE
 
 
 def show(report: GateReport, options: argparse.Namespace, folder: Path | None) -> int:
@@ -209,10 +211,11 @@ def show(report: GateReport, options: argparse.Namespace, folder: Path | None) -
     from clustermark.reports.gate_outputs import GATE_FILES, gate_annotations, gate_json, gate_junit, gate_markdown
     from clustermark.reports.gate_report import terminal_text
 
+    shown = ""
     if folder is not None:
         for name, write in GATE_FILES.items():
             atomic_write(folder / name, write(report).encode("utf-8", "replace"))
-        _write_page(report, folder)
+        shown = _written_page(report, folder)
     if options.junit is not None:
         atomic_write(options.junit, gate_junit(report).encode("utf-8", "replace"))
     if options.markdown is not None:
@@ -226,7 +229,7 @@ def show(report: GateReport, options: argparse.Namespace, folder: Path | None) -
     else:
         print(terminal_text(report))
         if folder is not None:
-            print(f"\n{folder / (PAGE if (folder / PAGE).exists() else 'verdict.md')}")
+            print(f"\n{folder / shown}")
     if options.annotate or os.environ.get("GITHUB_ACTIONS") == "true":
         # On stdout only where it is not the JSON document: the runner reads both streams.
         print(gate_annotations(report), end="", file=sys.stderr if options.json else sys.stdout)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clustermark.cli.layout import print_json
+from clustermark.cli.layout import cannot_draw, print_json
 from clustermark.cli.report_verb import add_run_options, load_runs
 from clustermark.core.errors import EXIT_NOT_COMPARABLE, EXIT_OK, UsageError
 
@@ -51,7 +51,4 @@ def _write_page(found: Comparison, target: Path) -> None:
 
         atomic_write(target, comparison_page(found).encode("utf-8", "replace"))
     except ImportError as error:
-        raise UsageError(
-            f"compare --html: {error.name or error} is not installed; `pip install altair vl-convert-python`, "
-            f"or use --markdown"
-        ) from None
+        raise UsageError(f"compare --html: {cannot_draw(error)}, or use --markdown") from None

@@ -50,3 +50,8 @@ def print_lines(lines: Iterable[str]) -> None:
 def print_json(verb: str, data: Mapping[str, Any]) -> None:
     """The one JSON document of a verb to stdout."""
     print(json.dumps({"schema_version": SCHEMA_VERSION, "verb": verb, **data}, indent=1, allow_nan=False), flush=True)
+
+
+def cannot_draw(error: ImportError) -> str:
+    """That a package which draws charts is not there, with the command that mends it."""
+    return f"{error.name or error} is not installed; `pip install altair vl-convert-python`"

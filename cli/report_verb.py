@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clustermark.cli.layout import print_lines
+from clustermark.cli.layout import cannot_draw, print_lines
 from clustermark.core.errors import EXIT_OK, StoreError, UsageError, nearest, plain
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ def execute(options: argparse.Namespace) -> int:
         written = _write(runs, options, costs)
     except ImportError as error:
         raise UsageError(
-            f"report: {error.name or error} is not installed; `pip install altair vl-convert-python`, "
-            f"or export the results: `clustermark export {options.runs[0]} --format csv`"
+            f"report: {cannot_draw(error)}, or export the results: `clustermark export {options.runs[0]} --format csv`"
         ) from None
     if options.json:
         from clustermark.reports.export import export

@@ -14,6 +14,10 @@ Status = Literal["ok", "wrong", "skipped", "failed"]
 STATUSES: tuple[Status, ...] = ("ok", "wrong", "skipped", "failed")
 
 
+# In the detail of a proof: [B/s] that the link which carried the bytes can carry one way.
+LINK_RATE = "link_bytes_per_second"
+
+
 @dataclass(frozen=True)
 class FabricProof:
     """Which wire carried the bytes.

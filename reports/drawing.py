@@ -1,6 +1,6 @@
 """Charts as Vega-Lite specifications: for the page, and for pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clustermark.reports import CHARTS
@@ -9,7 +9,11 @@ from clustermark.reports.rows import ReportRow
 
 def drawings(rows: Sequence[ReportRow]) -> dict[str, dict[str, Any]]:
     """Chart name → specification, in the order of `CHARTS`; without charts whose data lack their axes."""
-    drawn = {name: draw(rows) for name, draw in CHARTS.items()}
+    return specifications({name: draw(rows) for name, draw in CHARTS.items()})
+
+
+def specifications(drawn: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Chart name → specification, of charts or None; without the latter."""
     # Tests hold every chart against the schema; doing so on each report would take as long as drawing it.
     return {name: chart.to_dict(validate=False) for name, chart in drawn.items() if chart is not None}
 

@@ -19,6 +19,7 @@ from clustermark.reports.text import counted
 from clustermark.reports.verdict import Counts, count_runs, machine_facts, sentence, warnings_of
 
 PAGE_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
+SECTIONS = ("banner", "warnings", "machine", "ranking", "table", "environments", "provenance")
 _TILES = {"ok": "good", "wrong": "bad", "failed": "bad", "skipped": "", "unfinished launches": "warning"}
 
 
@@ -34,22 +35,41 @@ def render_html(runs: Sequence[Run], costs: Costs | None = None) -> str:
     specs = drawings(rows)
     suites = ", ".join(dict.fromkeys(run.suite for run in ordered))
     heading = ordered[0].suite if len(ordered) == 1 else f"{counted(len(ordered), 'run')} of {suites}"
-    parts = {
-        "title": escape(f"{heading} – clustermark report"),
+    return page(
+        "report",
+        heading,
+        _when(ordered),
+        specs,
+        banner=_banner(count_runs(runs)),
+        warnings=warning_list(warnings_of(runs)),
+        machine=fact_list(machine_facts(runs)),
+        ranking=_ranking(rankings_of(runs)),
+        table=cases_table(rows, several=len(ordered) > 1),
+        environments=_environments(ordered),
+        provenance=_provenance(ordered),
+    )
+
+
+def page(kind: str, heading: str, subheading: str, specs: Mapping[str, Mapping[str, Any]], **sections: str) -> str:
+    """A whole page with its charts and everything that draws them.
+
+    Parameters
+    ----------
+    kind : "report", "check", "compare"
+    heading, subheading : plain text
+    specs : chart name → specification
+    sections : HTML for the places of assets/report.html; a place that is not named stays empty
+    """
+    parts = dict.fromkeys(SECTIONS, "") | sections
+    parts |= {
+        "title": escape(f"{heading} – clustermark {kind}"),
         "heading": escape(heading),
-        "subheading": escape(_when(ordered)),
+        "subheading": escape(subheading),
         "css": asset("report.css"),
         "js": asset("report.js"),
-        "banner": _banner(count_runs(runs)),
-        "warnings": warning_list(warnings_of(runs)),
-        "machine": fact_list(machine_facts(runs)),
-        "charts": figures(specs),
-        "ranking": _ranking(rankings_of(runs)),
-        "table": cases_table(rows, several=len(ordered) > 1),
-        "environments": _environments(ordered),
-        "provenance": _provenance(ordered),
-        "specs": script_json({name: page_spec(spec) for name, spec in specs.items()}),
-        "vega": vega_script() if specs else "",
+        "charts": _figures(specs),
+        "specs": _script_json({name: _page_spec(spec) for name, spec in specs.items()}),
+        "vega": _vega() if specs else "",
     }
     return Template(asset("report.html")).substitute(parts)
 
@@ -59,13 +79,13 @@ def asset(name: str) -> str:
     return files("clustermark.reports").joinpath("assets", name).read_text(encoding="utf-8")
 
 
-def script_json(data: object) -> str:
+def _script_json(data: object) -> str:
     """JSON inside a script element: no character in it can end the element or open a comment."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=True)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def vega_script() -> str:
+def _vega() -> str:
     """Vega, Vega-Lite and vega-embed, to stand in a script element."""
     import vl_convert
 
@@ -74,7 +94,7 @@ def vega_script() -> str:
     return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
-def page_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
+def _page_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The page sets the title and the notes in HTML, and the colour of the ink by CSS."""
     kept = {key: value for key, value in spec.items() if key not in ("title", "usermeta")}
     # The chart is one picture with one text alternative; a name on each of thousands of marks would only slow the page.
@@ -83,10 +103,11 @@ def page_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def _when(runs: Sequence[Run]) -> str:
     first, last = runs[0].created_utc, runs[-1].created_utc
-    return _date(first) if len(runs) == 1 else f"{_date(first)} to {_date(last)}"
+    return shown_date(first) if len(runs) == 1 else f"{shown_date(first)} to {shown_date(last)}"
 
 
-def _date(utc: str) -> str:
+def shown_date(utc: str) -> str:
+    """``"2026-01-02T03:04:05Z"`` → ``"2026-01-02 03:04 UTC"``."""
     return f"{utc[:10]} {utc[11:16]} UTC"
 
 
@@ -121,7 +142,7 @@ def fact_list(facts: Sequence[tuple[str, str]], label: str = "Machine") -> str:
     return f'<dl class="facts" aria-label="{escape(label)}">{lines}</dl>'
 
 
-def figures(specs: Mapping[str, Mapping[str, Any]]) -> str:
+def _figures(specs: Mapping[str, Mapping[str, Any]]) -> str:
     """The section of the charts, with titles, text alternatives, notes and folded figures."""
     figures = "".join(_figure(name, spec) for name, spec in specs.items())
     return f"<section><h2>Charts</h2>{figures}</section>" if figures else ""

@@ -2,11 +2,10 @@
 
 import re
 
-from clustermark.core.result import FabricProof
+from clustermark.core.result import LINK_RATE, FabricProof
 from clustermark.reports.rows import ReportRow
 
 _EMULATED = re.compile(r"^emulated network: .*?([\d.]+) Gbit/s")
-LINK_RATE = "link_bytes_per_second"
 
 
 def link_rate(row: ReportRow) -> float | None:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from string import Template
 from typing import Any
 
 from clustermark.reports.charts.forest import Ratio, forest
 from clustermark.reports.compare import Comparison
 from clustermark.reports.compare_text import comparison_cells, comparison_notes, sentences
+from clustermark.reports.drawing import specifications
 from clustermark.reports.gate_report import HEADER, GateReport, conditions, sentence, table_cells
-from clustermark.reports.html import asset, fact_list, figures, page_spec, script_json, tile, vega_script, warning_list
+from clustermark.reports.html import fact_list, page, shown_date, tile, warning_list
 from clustermark.reports.html_table import escape, small_table
 from clustermark.reports.text import counted, plain
 
 _TILES = {"regressed": "bad", "broken": "bad", "inconclusive": "warning", "not compared": "warning", "improved": "good"}
 # Forests of a comparison: beyond these the table has to do.
 MOST_FORESTS = 6
-Specs = Mapping[str, Mapping[str, Any]]
 
 
 def gate_page(report: GateReport) -> str:
@@ -28,13 +27,13 @@ def gate_page(report: GateReport) -> str:
     drawn = forest(ratios, "Change of every case", quantity, (1 / tolerance, tolerance), notes)
     tiles = "".join(tile(verdict, number, _TILES.get(verdict, "")) for verdict, number in report.counts.items())
     return _page(
-        kind="check",
-        heading=report.name,
-        subheading=f"{report.created_utc[:10]} {report.created_utc[11:16]} UTC",
+        "check",
+        report.name,
+        shown_date(report.created_utc),
+        {"forest": drawn},
         banner=_banner(report.level, sentence(report), f'<dl class="tiles">{tiles}</dl>'),
         warnings=report.notes,
         facts=[("baseline", report.baseline), ("candidate", report.candidate)],
-        specs=_specs({"forest": drawn}),
         table=small_table(HEADER, table_cells(report)),
         differences=_differences(
             ["fact", "baseline", "candidate"], [list(map(plain, difference)) for difference in report.differences]
@@ -57,13 +56,13 @@ def comparison_page(found: Comparison) -> str:
         left_out.append(f"{len(others) - MOST_FORESTS} more columns are in the table and in no chart")
     lines = sentences(found)
     return _page(
-        kind="compare",
-        heading=f"{counted(len(others), 'column')} beside {plain(reference)}",
-        subheading="time of each case ÷ its time in the first column; below 1 is faster",
+        "compare",
+        f"{counted(len(others), 'column')} beside {plain(reference)}",
+        "time of each case ÷ its time in the first column; below 1 is faster",
+        drawn,
         banner="",
         warnings=left_out,
         facts=[(plain(name), line.removeprefix(f"{plain(name)}: ")) for name, line in zip(others, lines, strict=True)],
-        specs=_specs(drawn),
         table=small_table(["case", *map(plain, found.columns)], comparison_cells(found)),
         differences=_differences(
             ["fact", *map(plain, found.columns)],
@@ -79,10 +78,6 @@ def _of_change(label: str, verdict: str, change: float | None, low: float | None
     return Ratio(label, 1 + change, 1 + low, 1 + high, verdict)
 
 
-def _specs(drawn: Mapping[str, Any]) -> Specs:
-    return {name: chart.to_dict(validate=False) for name, chart in drawn.items() if chart is not None}
-
-
 def _banner(level: str, text: str, tiles: str) -> str:
     return (
         f'<section class="banner {level}" aria-label="Verdict"><p class="verdict">{escape(text)}</p>{tiles}</section>'
@@ -96,34 +91,28 @@ def _differences(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _page(
-    *,
     kind: str,
     heading: str,
     subheading: str,
+    drawn: Mapping[str, Any],
+    *,
     banner: str,
     warnings: Sequence[str],
     facts: Sequence[tuple[str, str]],
-    specs: Specs,
     table: str,
     differences: str,
     sentences: Sequence[str],
 ) -> str:
     said = "".join(f"<li>{escape(line)}</li>" for line in sentences)
-    parts = {
-        "title": escape(f"{heading} – clustermark {kind}"),
-        "heading": escape(heading),
-        "subheading": escape(subheading),
-        "css": asset("report.css"),
-        "js": asset("report.js"),
-        "banner": banner,
-        "warnings": warning_list([plain(warning) for warning in warnings]),
-        "machine": fact_list(facts, "Sides"),
-        "charts": figures(specs),
-        "ranking": "",
-        "table": f'<section id="cases"><h2>Cases</h2>{table}</section>',
-        "environments": differences,
-        "provenance": f'<section class="provenance"><h2>How it was judged</h2><ul>{said}</ul></section>',
-        "specs": script_json({name: page_spec(spec) for name, spec in specs.items()}),
-        "vega": vega_script() if specs else "",
-    }
-    return Template(asset("report.html")).substitute(parts)
+    return page(
+        kind,
+        heading,
+        subheading,
+        specifications(drawn),
+        banner=banner,
+        warnings=warning_list([plain(warning) for warning in warnings]),
+        machine=fact_list(facts, "Sides"),
+        table=f'<section id="cases"><h2>Cases</h2>{table}</section>',
+        environments=differences,
+        provenance=f'<section class="provenance"><h2>How it was judged</h2><ul>{said}</ul></section>',
+    )

@@ -22,7 +22,7 @@ import numpy as np
 
 from clustermark.core.context import FabricRow, Transport
 from clustermark.core.environment import read_text
-from clustermark.core.result import FabricProof
+from clustermark.core.result import LINK_RATE, FabricProof
 from clustermark.transports.copies import CopyCounter
 from clustermark.transports.ports import NAMES, PORT_WIRES, bytes_sent, link_rate, port_bytes
 
@@ -275,7 +275,7 @@ def prove(row: FabricRow, transport: Transport, kernel_copies: int | None = None
             "interfaces": readings,
         }
         rate = link_rate(row.wire, readings) if proof.proven else None
-        evidence |= {"link_bytes_per_second": rate} if rate else {}
+        evidence |= {LINK_RATE: rate} if rate else {}
         proof = replace(proof, detail={**proof.detail, **evidence})
         if proof.proven or proof.evidence == "none":
             break

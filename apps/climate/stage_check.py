@@ -84,7 +84,10 @@ def _piece(simulation: Simulation, block: int, wind: Array, rng: np.random.Gener
         row = HALO + int(rng.integers(shape.rows - rows + 1))
         column = HALO + int(rng.integers(shape.columns - columns + 1))
         drawn.append(Region(row, row + rows, column, column + columns))
-    return max(drawn, key=lambda region: float(np.abs(_inside(_around(wind, region))).max()))
+    return max(
+        drawn,
+        key=lambda r: float(np.abs(wind[..., r.first_row : r.last_row, r.first_column : r.last_column]).max()),
+    )
 
 
 def _around(field: Array, region: Region) -> Floats:

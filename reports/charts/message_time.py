@@ -6,6 +6,7 @@ from typing import Any
 
 from clustermark.core.units import format_quantity
 from clustermark.reports.charts import style
+from clustermark.reports.charts.panels import measured
 from clustermark.reports.charts.sweep import Sweep, encodings, faceted, records, sweep, sweep_notes
 from clustermark.reports.fit import HockneyFit, fit_hockney
 from clustermark.reports.rows import ReportRow
@@ -49,13 +50,7 @@ def draw(rows: Sequence[ReportRow]) -> Any:
     points = base.transform_filter("datum.kind == 'point'")
     layers = [
         base.transform_filter("datum.kind == 'fit'").mark_line(strokeWidth=1.5).encode(strokeDash=encode["dash"]),
-        points.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q"), y2=alt.Y2("high")),
-        points.mark_point(size=46, strokeWidth=1.6, opacity=1).encode(
-            shape=encode["shape"],
-            fill=encode["fill"],
-            fillOpacity=alt.FillOpacity("filled:Q", scale=None, legend=None),
-            tooltip=encode["tooltip"],
-        ),
+        *measured(points, encode, "high"),
     ]
     worst = max((fit.max_relative_error for _, fit in fits), default=None)
     described = f"Time of one step against message size on logarithmic axes for {_series_text(data)}."

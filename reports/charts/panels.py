@@ -132,3 +132,18 @@ def shortened(text: str, most: int = 60) -> str:
 def title_of(words: Sequence[str], most: int = 66) -> str:
     """Words of a panel's title in one line."""
     return shortened(" · ".join(spoken(word) for word in words), most)
+
+
+def measured(points: Any, encode: Mapping[str, Any], top: str) -> list[Any]:
+    """Whiskers from field "low" to field `top`, and above them the points with their shapes, fills and tooltips."""
+    import altair as alt
+
+    return [
+        points.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q"), y2=alt.Y2(top)),
+        points.mark_point(size=46, strokeWidth=1.6, opacity=1).encode(
+            shape=encode["shape"],
+            fill=encode["fill"],
+            fillOpacity=alt.FillOpacity("filled:Q", scale=None, legend=None),
+            tooltip=encode["tooltip"],
+        ),
+    ]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from clustermark.core.units import format_quantity, prefixed
+from clustermark.reports.charts.panels import measured
 from clustermark.reports.charts.sweep import Point, Sweep, encodings, faceted, records, sweep, sweep_notes
 from clustermark.reports.fit import HockneyFit, fit_hockney
 from clustermark.reports.links import link_rate
@@ -58,13 +59,7 @@ def draw_rate(rows: Sequence[ReportRow], metric: str, name: str, title: str, cei
     points = base.transform_filter("datum.kind == 'point'")
     layers = [
         points.mark_line(strokeWidth=1.5).encode(strokeDash=encode["dash"]),
-        points.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q"), y2=alt.Y2("top")),
-        points.mark_point(size=46, strokeWidth=1.6, opacity=1).encode(
-            shape=encode["shape"],
-            fill=encode["fill"],
-            fillOpacity=alt.FillOpacity("filled:Q", scale=None, legend=None),
-            tooltip=encode["tooltip"],
-        ),
+        *measured(points, encode, "top"),
     ]
     if fits:
         layers.insert(0, base.transform_filter("datum.kind == 'fit'").mark_line(strokeWidth=1, opacity=0.55))

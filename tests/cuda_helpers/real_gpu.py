@@ -19,13 +19,11 @@ class RealGpu:
 
     Attributes
     ----------
-    transfers, launches, busy : empty; what only the interpreter records
+    transfers : none; what only the interpreter records
     """
 
     def __init__(self) -> None:
         self.transfers: list[Any] = []
-        self.launches: list[Any] = []
-        self.busy: set[int] = set()
 
     @contextmanager
     def installed(self) -> Iterator[RealGpu]:
