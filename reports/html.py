@@ -12,14 +12,14 @@ from clustermark.core.runfile import Run
 from clustermark.reports.charts import style
 from clustermark.reports.costs import Costs
 from clustermark.reports.drawing import drawings, vega_lite_version
-from clustermark.reports.html_table import cases_table, escape, small_table
+from clustermark.reports.html_table import MOST_FOLDED_ROWS, cases_table, escape, small_table
 from clustermark.reports.ranking import RANKING_RULE, Ranking, ranking_lines, ranking_sentences, rankings_of
 from clustermark.reports.rows import oldest_first, report_rows, run_labels
 from clustermark.reports.text import counted
 from clustermark.reports.verdict import Counts, count_runs, machine_facts, sentence, warnings_of
 
 PAGE_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
-SECTIONS = ("banner", "warnings", "machine", "ranking", "table", "environments", "provenance")
+SECTIONS = ("banner", "warnings", "machine", "ranking", "table", "environments", "provenance", "later")
 _TILES = {"ok": "good", "wrong": "bad", "failed": "bad", "skipped": "", "unfinished launches": "warning"}
 
 
@@ -33,6 +33,7 @@ def render_html(runs: Sequence[Run], costs: Costs | None = None) -> str:
     ordered = oldest_first(runs)
     rows = report_rows(runs, costs)
     specs = drawings(rows)
+    table, later = cases_table(rows, several=len(ordered) > 1)
     suites = ", ".join(dict.fromkeys(run.suite for run in ordered))
     heading = ordered[0].suite if len(ordered) == 1 else f"{counted(len(ordered), 'run')} of {suites}"
     return page(
@@ -44,7 +45,8 @@ def render_html(runs: Sequence[Run], costs: Costs | None = None) -> str:
         warnings=warning_list(warnings_of(runs)),
         machine=fact_list(machine_facts(runs)),
         ranking=_ranking(rankings_of(runs)),
-        table=cases_table(rows, several=len(ordered) > 1),
+        table=table,
+        later=later,
         environments=_environments(ordered),
         provenance=_provenance(ordered),
     )
@@ -152,7 +154,7 @@ def _ranking(found: Sequence[Ranking]) -> str:
     if not found:
         return ""
     told = "".join(f"<p>{escape(sentence)}</p>" for sentence in ranking_sentences(found))
-    table = small_table(*ranking_lines(found))
+    table = small_table(*ranking_lines(found), most=MOST_FOLDED_ROWS)
     return (
         f'<section id="ranking"><h2>Fabrics ranked</h2><p class="muted">{escape(RANKING_RULE)}</p>{told}'
         f"<details{' open' if len(found) <= 8 else ''}><summary>{counted(len(found), 'benchmark')}</summary>"
@@ -166,7 +168,7 @@ def _figure(name: str, spec: Mapping[str, Any]) -> str:
     notes = "".join(f"<p>{escape(note)}</p>" for note in meta.get("notes", []))
     table = ""
     if meta.get("table"):
-        folded = small_table(meta["table"]["header"], meta["table"]["rows"])
+        folded = small_table(meta["table"]["header"], meta["table"]["rows"], most=MOST_FOLDED_ROWS)
         table = (
             f"<details{' open' if len(meta['table']['rows']) <= 8 else ''}><summary>Figures</summary>{folded}</details>"
         )

@@ -12,7 +12,9 @@ from clustermark.reports.tables import shown_launches, shown_proof
 from clustermark.reports.text import plain, shown_check, shown_interval, shown_metric, shown_percent, spoken
 
 # Rows that stand in the page as a table at once; `report.js` shows as many.
-MOST_ROWS = 1000
+MOST_ROWS = 300
+# Of a table that is folded when the page opens: thousands of rows that nobody has asked for take a second.
+MOST_FOLDED_ROWS = 200
 # Beside the statuses: ok and in doubt, ok and not; `report.js` knows them.
 _DOUBT_FILTERS = ("ok, in doubt", "ok, no doubt")
 
@@ -22,20 +24,36 @@ def escape(text: object) -> str:
     return escape_html(plain(text))
 
 
-def small_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table without sorting."""
+def small_table(header: Sequence[str], rows: Sequence[Sequence[str]], most: int | None = None) -> str:
+    """A table without sorting; rows beyond `most` are made when the details around it are opened."""
     head = "".join(f"<th>{escape(name)}</th>" for name in header)
-    body = "".join("<tr>" + "".join(f"<td><bdi>{escape(cell)}</bdi></td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="scroll small"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    lines = ["<tr>" + "".join(f"<td><bdi>{escape(cell)}</bdi></td>" for cell in row) + "</tr>" for row in rows]
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines[:most])}</tbody></table>"
+    later = "" if most is None or len(lines) <= most else _later("".join(lines[most:]), "rows")
+    return f'<div class="scroll small">{table}{later}</div>'
 
 
-def cases_table(rows: Sequence[ReportRow], several: bool) -> str:
+def _later(rows: str, marker: str) -> str:
+    """Rows as text, of which the script makes a table's rows when they are asked for."""
+    # Nothing in them can end the element: every < of a label is escaped, and no tag of ours is a script.
+    return (
+        f'<script type="text/html" data-{marker}>{rows}</script>'
+        "<noscript><p>The other rows are shown with JavaScript only; run.h5 has them all.</p></noscript>"
+    )
+
+
+def cases_table(rows: Sequence[ReportRow], several: bool) -> tuple[str, str]:
     """Every case of every run, to be sorted and filtered; reasons and conditions stand beneath the case's name.
 
     Parameters
     ----------
     rows : all of them
     several : show the run of each
+
+    Returns
+    -------
+    (str, str) : the table with its first rows; the other rows as text, which belong at the end of the page, where
+        reading megabytes of them holds up nothing
     """
     ceiling = any(row.share_of_ceiling is not None for row in rows)
     elsewhere = len({row.row.fingerprints for row in rows if row.row.fingerprints}) > 1
@@ -49,23 +67,20 @@ def cases_table(rows: Sequence[ReportRow], several: bool) -> str:
     shown = f"{len(rows)} of {len(rows)} shown"
     if len(lines) > MOST_ROWS:
         shown = f"first {MOST_ROWS} of {len(rows)} shown"
-        # Text that the script makes rows of when they are asked for. Nothing in it can end the element: every < of a
-        # label is escaped, and no tag of ours is a script.
-        more = "\n".join(line.replace("<tr ", "<tr hidden ", 1) for line in lines[MOST_ROWS:])
-        folded = f'<script type="text/html" id="more-rows">{more}</script>'
-        folded += "<noscript><p>The other cases are shown with JavaScript only; run.h5 has them all.</p></noscript>"
+        folded = _later("\n".join(line.replace("<tr ", "<tr hidden ", 1) for line in lines[MOST_ROWS:]), "cases")
     options = "".join(f'<option value="{status}">{status}</option>' for status in (*STATUSES, *_DOUBT_FILTERS))
-    return f"""<section id="cases"><h2>Cases</h2>
+    table = f"""<section id="cases"><h2>Cases</h2>
 <div class="controls">
 <input id="filter" type="search" placeholder="Filter, such as: tcp fp32 64KiB" aria-label="Filter the cases by words">
 <select id="status" aria-label="Filter the cases by status"><option value="">every status</option>{options}</select>
 <output id="shown" aria-live="polite">{shown}</output>
-<button type="button" class="plain" id="all" hidden>Show all</button>
+<button type="button" class="plain" id="all"{"" if folded else " hidden"}>Show all</button>
 </div>
 <div class="scroll"><table id="cases-table"><thead><tr>{head}</tr></thead>
 <tbody>
 {body}
-</tbody></table></div>{folded}</section>"""
+</tbody></table></div></section>"""
+    return table, folded
 
 
 def _places(rows: Sequence[ReportRow]) -> list[int]:

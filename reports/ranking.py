@@ -166,8 +166,8 @@ def ranking_sentences(found: Sequence[Ranking]) -> list[str]:
             f"{fabric} first in {alone[fabric]}" + (f" and level in {shared[fabric]}" if shared[fabric] else "")
             for fabric in sorted(alone | shared, key=lambda name: (-alone[name], -shared[name], name))
         ]
-        outcome = ", ".join(told) if told else "nothing to rank"
-        sentences.append(f"{spoken(workload)}: of {counted(ranked, 'benchmark')} ranked: {outcome}.")
+        outcome = f"of {counted(ranked, 'benchmark')} ranked: {', '.join(told)}" if told else "nothing to rank"
+        sentences.append(f"{spoken(workload)}: {outcome}.")
     refused = sum(len(one.refused) for one in found)
     if refused:
         sentences.append(f"Not ranked: {counted(refused, 'case')}, each with its reason in the table.")

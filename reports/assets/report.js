@@ -44,6 +44,17 @@
     whenIdle(nextChart); // after the first screen is painted
   });
 
+  // Of a folded table, rows beyond the first hundreds are text until it is opened.
+  const unfold = (details) => {
+    for (const kept of details.querySelectorAll("script[data-rows]")) {
+      kept.parentElement.querySelector("tbody").insertAdjacentHTML("beforeend", kept.textContent);
+      kept.remove();
+    }
+  };
+  const folds = document.querySelectorAll("details");
+  folds.forEach((details) => details.addEventListener("toggle", () => { if (details.open) unfold(details); }));
+  addEventListener("beforeprint", () => folds.forEach((details) => { unfold(details); details.open = true; }));
+
   const table = document.getElementById("cases-table");
   if (!table) return;
   const body = table.tBodies[0];
@@ -57,17 +68,17 @@
   };
   const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : collator.compare(a, b));
 
-  // Rows beyond the first thousand are text until somebody sorts or filters, and are shown on a click: making tens of
+  // Rows beyond the first hundreds are text until somebody sorts or filters, and are shown on a click: making tens of
   // thousands takes seconds.
   const text = document.getElementById("filter");
   const status = document.getElementById("status");
   const count = document.getElementById("shown");
   const all = document.getElementById("all");
-  const folded = document.getElementById("more-rows");
-  let most = 1000;
+  let most = 300;
   let haystack = null;
   const whole = () => {
     if (haystack) return;
+    const folded = document.querySelector("script[data-cases]");
     if (folded) {
       body.insertAdjacentHTML("beforeend", folded.textContent);
       folded.remove();
@@ -92,11 +103,12 @@
     all.hidden = matching <= most;
     count.textContent = matching > most ? `first ${most} of ${matching} shown` : `${matching} of ${rows.length} shown`;
   };
-  text.addEventListener("focus", whole);
-  text.addEventListener("input", filter);
-  status.addEventListener("change", filter);
-  all.addEventListener("click", () => { most = Infinity; filter(); });
-  all.hidden = !folded;
+  // The text of the other rows ends the page: who is faster than its reading waits for it.
+  const onceRead = (act) => (document.readyState === "loading" ? addEventListener("DOMContentLoaded", act, { once: true }) : act());
+  text.addEventListener("focus", () => onceRead(whole));
+  text.addEventListener("input", () => onceRead(filter));
+  status.addEventListener("change", () => onceRead(filter));
+  all.addEventListener("click", () => { most = Infinity; onceRead(filter); });
 
   const sort = (header, column) => {
     whole();
@@ -111,8 +123,6 @@
     filter();
   };
   [...table.tHead.rows[0].cells].forEach((header, column) => {
-    header.querySelector("button").addEventListener("click", () => sort(header, column));
+    header.querySelector("button").addEventListener("click", () => onceRead(() => sort(header, column)));
   });
-
-  addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((part) => { part.open = true; }));
 })();

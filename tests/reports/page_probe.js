@@ -94,6 +94,12 @@
       found.buttons = [...table.tHead.rows[0].cells].every((cell) => cell.querySelector("button").tabIndex === 0);
       found.filter = { words: filtered("TCP fp32", ""), wrong: filtered("", "wrong"), doubt: filtered("", "ok, in doubt"), sure: filtered("", "ok, no doubt"), none: filtered("no such case", ""), all: filtered("", "") };
     }
+    const ranked = document.querySelector("#ranking details");
+    if (ranked) {
+      const lines = () => ranked.querySelectorAll("tbody tr").length;
+      found.ranking = { closed: lines() };
+      ranked.open = true;
+    }
     document.getElementById("theme").click();
     found.toggled = getComputedStyle(document.body).backgroundColor;
     found.toggledContrast = Math.min(...words(), ...charts().map((chart) => chart.contrast ?? 99));
@@ -111,6 +117,11 @@
     } catch (error) {
       found = { broken: String(error.stack) };
     }
+    setTimeout(() => tell(found), 50); // after the events of what the probe opened
+  };
+
+  const tell = (found) => {
+    if (found.ranking) found.ranking.open = document.querySelectorAll("#ranking tbody tr").length;
     const place = document.createElement("pre");
     place.id = "probe";
     place.textContent = JSON.stringify({ ...found, drawn: root.dataset.drawn ?? null, errors: window.caught });

@@ -16,6 +16,7 @@ from test_report_html import HOSTILE, hostile_run
 
 from clustermark.reports import CHARTS
 from clustermark.reports.html import render_html
+from clustermark.reports.html_table import MOST_FOLDED_ROWS
 
 pytestmark = pytest.mark.browser
 DARK, LIGHT = 0, 1
@@ -152,18 +153,30 @@ def test_hostile_labels_run_nothing_and_fetch_nothing(chromium, tmp_path):
     assert set(page["tooltip"]["elements"]) <= {"TABLE", "TBODY", "TR", "TD", "H2"}
 
 
-def test_rows_beyond_the_first_thousand_are_counted_found_and_sorted(chromium, tmp_path):
+def test_rows_beyond_the_first_hundreds_are_counted_found_and_sorted(chromium, tmp_path):
     hostile = "</script><script>document.documentElement.dataset.owned=1</script>"
     rows = [make_row(make_case(hostile, params={"n": n}, ranks=1), 1e-3 * (n + 1), 1) for n in range(1200)]
     wanted = make_row(make_case("last", fabric="ompi-tcp", precision="fp32"), 1e-6, 1)
     page = look(chromium, tmp_path, render_html([make_run([*rows, wanted])]))
     assert (page["owned"], page["errors"]) == (None, [])
-    assert page["filter"]["all"]["count"] == "first 1000 of 1201 shown"
-    assert len(page["filter"]["all"]["rows"]) == 1000
+    assert page["filter"]["all"]["count"] == "first 300 of 1201 shown"
+    assert len(page["filter"]["all"]["rows"]) == 300
     assert page["filter"]["words"]["rows"] == [wanted.case.label]
     assert page["filter"]["words"]["count"] == "1 of 1201 shown"
     assert float(page["sort"]["down"]["values"][0]) == pytest.approx(1.2, rel=0.02)
     assert float(page["sort"]["up"]["values"][0]) == pytest.approx(1e-6, rel=0.02)
+
+
+def test_a_long_ranking_is_made_whole_when_it_is_opened(chromium, tmp_path):
+    hostile = "</script><script>document.documentElement.dataset.owned=1</script>"
+    rows = [
+        make_row(make_case(hostile, params={"n": n}, fabric=fabric), 1e-3 * (n + 1), 1)
+        for n in range(250)
+        for fabric in ("ompi-sm-cma", "ompi-tcp")
+    ]
+    page = look(chromium, tmp_path, render_html([make_run(rows)]))
+    assert (page["owned"], page["errors"]) == (None, [])
+    assert page["ranking"] == {"closed": MOST_FOLDED_ROWS, "open": 250}
 
 
 LONG = "very long name " * 400
