@@ -149,7 +149,7 @@ _arithmetic(operator.truediv, "fdiv")
 
 @operation
 def less(typing_context: Any, left: Any, right: Any) -> Any:
-    """Mask of the lanes where left < right (false where either is NaN); also `left < right`."""
+    """Mask of the lanes where left < right (false where either is NaN); also `left < right`, `right > left`."""
     wanted = left if isinstance(left, Vector) else right
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -165,6 +165,13 @@ def less(typing_context: Any, left: Any, right: Any) -> Any:
 def _less_than(left, right):
     if isinstance(left, Vector) or isinstance(right, Vector):
         return lambda left, right: less(left, right)  # noqa: PLW0108 - numba wants a function of its own
+    return None
+
+
+@overload(operator.gt)
+def _greater_than(left, right):
+    if isinstance(left, Vector) or isinstance(right, Vector):
+        return lambda left, right: less(right, left)
     return None
 
 

@@ -78,6 +78,7 @@ APPLICATIONS = (
         (
             f"{CLIMATE}_water.py::test_every_kernel_was_run_and_most_of_its_machine_code",
             f"{CLIMATE}_atmosphere.py::test_every_kernel_was_run_and_most_of_its_machine_code",
+            f"{CLIMATE}_tracer.py::test_every_kernel_was_run_and_most_of_its_machine_code",
         ),
         {
             "shallow_cuda": f"{CLIMATE}_water.py::test_the_reference_catches_a_planted_fault",
@@ -87,6 +88,7 @@ APPLICATIONS = (
             "forcing_cuda": f"{CLIMATE}_atmosphere.py::test_forcing_is_the_formula_and_a_constant_that_is_off_is_seen",
             "sums_cuda": f"{CLIMATE}_atmosphere.py"
             "::test_sums_have_the_words_of_the_cpu_in_any_order_and_count_what_they_refuse",
+            "tracer_cuda": f"{CLIMATE}_tracer.py::test_a_field_that_is_off_by_a_millionth_is_told_apart",
             "*": f"{CLIMATE}_atmosphere.py::test_the_comparison_catches_a_constant_that_is_off",
         },
     ),

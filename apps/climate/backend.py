@@ -59,6 +59,8 @@ class Backend:
     halo : pack_runs, unpack_runs, unpack_points, blend_points
     interpolate : threads → entries for scalars and for winds, bound
     matching : column_fluxes, piece_fluxes, correct_cells
+    carry : as shallow_stage, of a tracer
+    tracer : take_cells, cut_below_zero
     """
 
     memory: Memory
@@ -72,6 +74,8 @@ class Backend:
     halo: Any
     interpolate: Callable[[int], tuple[Bound, Bound]]
     matching: Any
+    carry: Callable[[Size], Bound]
+    tracer: Any
 
 
 def _cpu(direct: bool) -> Backend:
@@ -84,6 +88,7 @@ def _cpu(direct: bool) -> Backend:
         shallow_cpu,
         sums,
         surface_cpu,
+        tracer_cpu,
     )
     from clustermark.apps.climate.memory import aligned_zeros
     from clustermark.devices.simd import Width, native_width
@@ -98,6 +103,10 @@ def _cpu(direct: bool) -> Backend:
     def advance(size: Size) -> Bound:
         work = primitive_cpu.make_work(size.threads, size.levels, size.pitch, size.dtype)
         return Bound(primitive_cpu.advance, (width(size), work))
+
+    def carry(size: Size) -> Bound:
+        work = tracer_cpu.make_work(size.threads, size.levels, size.pitch)
+        return Bound(tracer_cpu.advance, (Width(native_width("float64")), work))
 
     def interpolate(threads: int) -> tuple[Bound, Bound]:
         ending, own = "" if threads == 1 else "_in_threads", (Width(_STENCIL),)
@@ -120,6 +129,8 @@ def _cpu(direct: bool) -> Backend:
         halo=halo_kernels_cpu,
         interpolate=interpolate,
         matching=flux_matching_cpu,
+        carry=carry,
+        tracer=tracer_cpu,
     )
 
 
@@ -133,6 +144,7 @@ def _cuda(direct: bool) -> Backend:
         shallow_cuda,
         sums_cuda,
         surface_cuda,
+        tracer_cuda,
     )
     from clustermark.devices.memory_cuda import DeviceMemory
 
@@ -154,6 +166,8 @@ def _cuda(direct: bool) -> Backend:
             Bound(halo_kernels_cuda.interpolate_wind, ()),
         ),
         matching=flux_matching_cuda,
+        carry=lambda size: Bound(tracer_cuda.advance, (tracer_cuda.make_work(size.levels, size.rows, size.pitch),)),
+        tracer=tracer_cuda,
     )
 
 

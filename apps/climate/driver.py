@@ -70,7 +70,7 @@ class Simulation:
         about = self.domain, comm, self._states, self.model.threads, backend
         self._exchanges, self._blendings = make_exchanges(*about), make_exchanges(*about, BUFFER)
         self._pending: Exchange | None = None
-        self.tracer = make_tracer(self.model, self.domain, comm, self.metric, first)
+        self.tracer = make_tracer(self.model, self.domain, comm, self.metric, first, backend)
         self._whole, inner, self._rim = parts_of(self.domain)
         # On one rank kernels fill the halo, and those of a GPU take turns: parts would only be more launches.
         self._inner = inner if setup.overlap and not (comm is None and setup.device == "cuda") else None

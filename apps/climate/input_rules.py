@@ -7,11 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from clustermark.apps.climate import cells_of
-from clustermark.apps.climate.keys import NO_TRACER, SHALLOW_WATER
-from clustermark.apps.console.devices import CPU
+from clustermark.apps.climate.keys import SHALLOW_WATER
 from clustermark.core.errors import UsageError, plain
-
-_TRACER_MEND = f"set tracer = '{NO_TRACER}' or device = '{CPU}'"
 
 
 def check_combinations(values: Mapping[str, Any], given: set[str], where: str) -> None:
@@ -56,8 +53,6 @@ def _equations(values: Mapping[str, Any], given: set[str]) -> str:
         return f"grid.levels is set, and case '{case}' is shallow water with one layer; remove the key"
     if "tc2.angle" in given and case != "tc2":
         return f"tc2.angle is set, and case is '{case}'; remove the key or set case = 'tc2'"
-    if values["tracer"] != NO_TRACER and values["device"] != CPU:
-        return f"tracer is '{values['tracer']}', and transport has no kernels for '{values['device']}'; {_TRACER_MEND}"
     if values["damping.hours"] == 0 and "damping.every" in given:
         return "damping.every is set and damping.hours is 0, which is no damping; remove one of them"
     return ""

@@ -39,8 +39,10 @@ def make_matching(
     return FluxMatching(domain, comm, seam, metric, thickness, state, backend), areas
 
 
-def make_tracer(model: Model, domain: Domain, comm: Any, metric: Metric, state: State) -> Tracer | None:
+def make_tracer(
+    model: Model, domain: Domain, comm: Any, metric: Metric, state: State, backend: Backend
+) -> Tracer | None:
     """The transport of the state's tracer, if it has one."""
     if state.tracer is None:
         return None
-    return Tracer(domain, comm, metric, model.interfaces, state.tracer, model.threads)
+    return Tracer(domain, comm, metric, model.interfaces, state.tracer, model.threads, backend)

@@ -6,15 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from clustermark.apps.climate.backend import Backend, Size
 from clustermark.apps.climate.decomposition import Domain, evolved
 from clustermark.apps.climate.halo import Exchange
-from clustermark.apps.climate.layout import HALO, Array, Floats, State
-from clustermark.apps.climate.memory import aligned_zeros
+from clustermark.apps.climate.layout import HALO, Floats, State
 from clustermark.apps.climate.metric import Metric
 from clustermark.apps.climate.overset import make_tables
-from clustermark.apps.climate.tracer_cpu import advance, make_work
 from clustermark.apps.climate.transport import level_weights
-from clustermark.devices.simd import Width, native_width
 
 _WATER = np.array([0.0, 1.0])
 
@@ -23,23 +21,26 @@ class Tracer:
     """Piecewise parabolic transport of one mixing ratio; its halo is HALO cells deep and is filled once per step."""
 
     def __init__(
-        self, domain: Domain, comm: Any, metric: Metric, interfaces: Floats, field: Array, threads: int
+        self, domain: Domain, comm: Any, metric: Metric, interfaces: Floats, field: Any, threads: int, backend: Backend
     ) -> None:
         """Workspace and exchange.
 
         Parameters
         ----------
         interfaces : (levels + 1,) σ; empty for water
-        field : (blocks, levels, rows, pitch) mixing ratio, changed in place from now on
+        field : (blocks, levels, rows, pitch) mixing ratio in the memory of `backend`, changed in place from now on
         """
-        self.field = field
+        self.field, memory = field, backend.memory
         self._domain, self._metric = domain, metric
         self._interfaces = interfaces if len(interfaces) else _WATER
-        self._table = level_weights(self._interfaces)
-        self._new = aligned_zeros(field.shape, field.dtype)
-        self._work = make_work(threads, field.shape[1], field.shape[-1])
-        self._width = Width(native_width("float64"))
-        self._exchange = Exchange(domain, make_tables(domain.grid), comm, [field], threads=threads)
+        self._table = memory.from_host(level_weights(self._interfaces))
+        made = memory.zeros(field.shape, field.dtype)
+        self._size = levels, rows, pitch = field.shape[1], field.shape[2], field.shape[3]
+        self._columns = domain.blocks[0].columns
+        self._blocks = [(field[slot].reshape(-1), made[slot].reshape(-1)) for slot in range(len(field))]
+        self._kernels, self._metric_rows = backend.tracer, metric.rows_of(memory)
+        self._carry = backend.carry(Size(threads, levels, rows, pitch, str(field.dtype)))
+        self._exchange = Exchange(domain, make_tables(domain.grid), comm, [field], threads=threads, backend=backend)
 
     def advance(self, timestep: float, start: State, read: State, new: State) -> None:
         """A step.
@@ -50,29 +51,25 @@ class Tracer:
         read : what the last stage has read, whose mass fluxes it took; halos valid
         """
         self.evaluate(timestep, start, read, new)
-        columns = self._domain.blocks[0].columns
-        evolved(self.field, columns)[...] = evolved(self._new, columns)
+        for old, made in self._blocks:
+            self._kernels.take_cells(made, *self._size, self._columns, old)
 
     def evaluate(self, timestep: float, start: State, read: State, new: State) -> None:
         """The new mixing ratio, beside the one of now."""
-        rows, pitch = self.field.shape[-2:]
         for slot, block in enumerate(self._domain.blocks):
-            advance(
-                self.field[slot].reshape(-1), start.mass[slot].reshape(-1), read.mass[slot].reshape(-1),
-                read.u[slot].reshape(-1), read.v[slot].reshape(-1), new.mass[slot].reshape(-1),
-                self._metric.cos_center[slot], self._metric.cos_face[slot], self._table, self._metric.inverse_spacing,
-                timestep, rows, pitch, HALO, HALO + block.rows, HALO, HALO + block.columns, self._width, self._work,
-                self._new[slot].reshape(-1),
-            )  # fmt: skip
+            old, made = self._blocks[slot]
+            self._carry.call(
+                *(old, start.flat[slot][0], *read.flat[slot][:3], new.flat[slot][0], *self._metric_rows[slot]),
+                *(self._table, self._metric.inverse_spacing, timestep, *self._size[1:]),
+                *(HALO, HALO + block.rows, HALO, HALO + block.columns, *self._carry.own, made),
+            )
 
     def share(self) -> None:
         """Fill the halo. What is interpolated between the panels may fall below zero, and is cut off there."""
         self._exchange.start()
         self._exchange.finish()
-        columns = self._domain.blocks[0].columns
-        rim = np.s_[..., :HALO, :], np.s_[..., -HALO:, :], np.s_[..., :HALO], np.s_[..., HALO + columns :]
-        for strip in rim:
-            np.maximum(self.field[strip], 0, out=self.field[strip])
+        for field, _ in self._blocks:
+            self._kernels.cut_below_zero(*self._size, self._columns, field)
 
     def outflow(self, timestep: float, state: State) -> float:
         """Largest sum of the parts of a cell's mass that leave it in one step, of this rank: Σx of docs/climate.md."""

@@ -12,7 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from clustermark.apps.climate.layout import MOST_LANES, Floats
+from clustermark.apps.climate.layout import HALO, MOST_LANES, Array, Floats
 from clustermark.apps.climate.memory import aligned_zeros
 from clustermark.apps.climate.primitive_rows_cpu import copy_row, zero_row
 from clustermark.apps.climate.tracer_rows_cpu import (
@@ -174,3 +174,16 @@ def advance(
                     q, mass_0, mass, u, v, mass_new, cos_center, cos_face, table, inverse_distance, step, plane, pitch,
                     j, first_column, last_column, exact, work[c], wide, q_new,
                 )  # fmt: skip
+
+
+def take_cells(new: Array, levels: int, rows: int, pitch: int, columns: int, field: Array) -> None:
+    """The evolved cells of a block, out of one flat array into another; `rows` counts the halo."""
+    cells, shape = np.s_[:, HALO:-HALO, HALO : HALO + columns], (levels, rows, pitch)
+    field.reshape(shape)[cells] = new.reshape(shape)[cells]
+
+
+def cut_below_zero(levels: int, rows: int, pitch: int, columns: int, field: Array) -> None:
+    """Zero in the halo of a block where it is less; the arguments are those of take_cells."""
+    values = field.reshape(levels, rows, pitch)
+    for strip in (np.s_[:, :HALO], np.s_[:, -HALO:], np.s_[..., :HALO], np.s_[..., HALO + columns :]):
+        np.maximum(values[strip], 0, out=values[strip])

@@ -95,7 +95,7 @@ def choices(a, b, scalar, bits, out, numbers, width):
     x, y = load(a, 1, width), load(b, 3, width)
     below = x < y
     numbers[0] = bits_of(below)
-    numbers[1] = bits_of(less(y, x))
+    numbers[1] = bits_of(x > y)
     numbers[2] = bits_of(x < scalar)
     numbers[3] = bits_of(scalar < x)
     numbers[4] = bits_of(both(below, mask_of(bits, width)))

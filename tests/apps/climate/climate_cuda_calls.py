@@ -18,12 +18,13 @@ from clustermark.apps.climate import (
     shallow_cuda,
     sums_cuda,
     surface_cuda,
+    tracer_cuda,
 )
 from clustermark.apps.climate.forcing import HeldSuarez
 
 MODULES = (
     *(damping_cuda, flux_matching_cuda, forcing_cuda, halo_kernels_cuda, launch_cuda, primitive_columns_cuda),
-    *(primitive_cuda, primitive_factors_cuda, shallow_cuda, sums_cuda, surface_cuda),
+    *(primitive_cuda, primitive_factors_cuda, shallow_cuda, sums_cuda, surface_cuda, tracer_cuda),
 )
 LEVELS, ROWS, PITCH = 3, 10, 16
 REGION = (3, 5, 3, 5)
@@ -37,6 +38,7 @@ def call_every_entry(dtype: str) -> None:
     _call_atmosphere(dtype, cosines, flat)
     _call_sums(dtype)
     _call_seam(flat)
+    _call_tracer(flat, cosines)
 
 
 def _call_water(dtype: str, cosines: Any, flat: Any) -> None:
@@ -88,3 +90,13 @@ def _call_seam(flat: Any) -> None:
         )
         flux_matching_cuda.correct_cells(fluxes, places, fluxes, fluxes, places, places, fluxes, 1.0, places, mass)
     flux_matching_cuda.piece_fluxes(fluxes, np.zeros((5, 12), np.int64), np.zeros((5, 12)), places, fluxes)
+
+
+def _call_tracer(flat: Any, cosines: Any) -> None:
+    size, work = (LEVELS, ROWS, PITCH), tracer_cuda.make_work(LEVELS, ROWS, PITCH)
+    for mass in (flat, flat.astype(np.float64)):
+        fields, box = (flat, mass, mass, flat, flat, mass), (ROWS, PITCH, *REGION)
+        arguments: Any = (*fields, cosines, cosines, np.ones((LEVELS, 14)), 1.0, 1.0, *box, work, flat)
+        tracer_cuda.advance(*arguments)
+    tracer_cuda.take_cells(flat, *size, 4, flat)
+    tracer_cuda.cut_below_zero(*size, 4, flat)

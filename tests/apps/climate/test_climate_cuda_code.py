@@ -37,6 +37,8 @@ from clustermark.apps.climate import (
     sums_cuda,
     surface_cpu,
     surface_cuda,
+    tracer_cpu,
+    tracer_cuda,
 )
 from clustermark.apps.climate.launch_cuda import THREADS
 from clustermark.devices.numba_cuda import cuda
@@ -48,6 +50,7 @@ DTYPES = ("float64", "float32")
 METRIC = "metric terms of some rows are made in float64 before the cast, a thread for each row"
 PRESSURE = "surface pressure is float64 in every precision; once a column, not once a cell"
 SEAM = "fluxes of mass through the seam are float64 in every precision, once a step, on a line"
+TRACER = "a tracer's mass and sign are kept by float64 in every precision, once a step; its fields are float32"
 ROWS: dict[str, Budget] = {
     "damping_cuda.copy_cell": Budget(16, 16),
     "damping_cuda.damp_cells": Budget(56, 40),
@@ -81,6 +84,13 @@ ROWS: dict[str, Budget] = {
     "sums_cuda.scale_cell": Budget(16, 16, {"float32": 1}, "p_s is float64 in every precision"),
     "surface_cuda.exner_cells": Budget(32, 32, {"float32": 40}, f"{PRESSURE}: a polynomial of degree 22"),
     "surface_cuda.terms_cells": Budget(32, 32, {"float32": 66}, f"{PRESSURE}: eight terms, three of them divisions"),
+    "tracer_cuda.carry_cells": Budget(56, 56, {"float32": 211}, TRACER),
+    "tracer_cuda.cut_cell": Budget(16, 16),
+    "tracer_cuda.move_cells": Budget(48, 48, {"float32": 84}, TRACER),
+    "tracer_cuda.renew_columns": Budget(
+        96, 96, {"float32": 274}, TRACER, few="five levels of a column and two parabolas, in float64; once a step"
+    ),
+    "tracer_cuda.take_cell": Budget(16, 16),
 }
 
 ENTRIES: list[tuple[ModuleType, ModuleType, tuple[str, ...]]] = [
@@ -91,6 +101,7 @@ ENTRIES: list[tuple[ModuleType, ModuleType, tuple[str, ...]]] = [
     (flux_matching_cpu, flux_matching_cuda, ("column_fluxes", "piece_fluxes", "correct_cells")),
     (forcing_cpu, forcing_cuda, ("force",)),
     (sums, sums_cuda, ("add_words", "scale_cells")),
+    (tracer_cpu, tracer_cuda, ("advance", "take_cells", "cut_below_zero")),
     (
         halo_kernels_cpu,
         halo_kernels_cuda,

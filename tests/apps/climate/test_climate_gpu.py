@@ -12,6 +12,7 @@ pytest.importorskip("numba.cuda.dispatcher", reason="numba-cuda is not installed
 
 import test_climate_cuda_atmosphere as atmosphere
 import test_climate_cuda_step as steps
+import test_climate_cuda_tracer as tracers
 import test_climate_cuda_water as water
 from climate_examples import setup_of
 from cuda_helpers.real_gpu import RealGpu
@@ -27,14 +28,17 @@ pytestmark = pytest.mark.gpu
 LARGER = {
     "atmosphere": setup_of("held_suarez", 20, damping_hours=6.0, damping_every=1, overlap=True),
     "water": setup_of("galewsky", precision="single", damping_hours=6.0, damping_every=1, overlap=True),
+    "tracer": setup_of("baroclinic_wave", 20, "mixed", damping_hours=6.0, tracer="slotted_cylinder"),
+    "tracer on water": setup_of("tc5", damping_hours=6.0, tracer="cosine_bell"),
 }
 
 
 @pytest.fixture(autouse=True)
 def on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
-    for module in (atmosphere, water):
+    for module in (atmosphere, tracers, water):
         monkeypatch.setattr(module, "to_device", cuda.to_device)
-        monkeypatch.setattr(module, "device_array", lambda shape, dtype: cuda.to_device(np.full(shape, np.nan, dtype)))
+        made = lambda shape, dtype: cuda.to_device(np.full(shape, np.nan, dtype))  # noqa: E731
+        monkeypatch.setattr(module, "device_array", made, raising=False)
     monkeypatch.setattr(steps, "RESIDENT", RealGpu())
     with RealGpu().installed() as gpu:
         yield gpu
@@ -60,6 +64,17 @@ def test_a_stage_of_the_atmosphere_is_that_of_the_reference() -> None:
 @pytest.mark.parametrize("rings", [0, water.BUFFER])
 def test_halos_of_both_panels_are_those_of_the_cpu(dtype: str, rings: int) -> None:
     water.test_halos_of_both_panels_and_the_blended_seam_are_those_of_the_cpu(dtype, rings)
+
+
+@pytest.mark.parametrize("name", tracers.LEVELS)
+@pytest.mark.parametrize(("dtype", "mass"), tracers.DTYPES)
+def test_a_step_of_a_tracer_is_that_of_the_reference(name: str, dtype: str, mass: str) -> None:
+    tracers.test_a_step_is_that_of_the_reference_and_touches_nothing_else(name, dtype, mass)
+
+
+def test_a_tracer_keeps_its_mass_and_its_sign() -> None:
+    tracers.test_a_constant_stays_and_a_closed_panel_keeps_its_tracer(tracers.UNEVEN)
+    tracers.test_it_stays_positive_up_to_a_third_and_not_beyond_one()
 
 
 def test_sums_have_the_words_of_the_cpu() -> None:
