@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from clustermark.benchmarks.kernels.gemm_made import Made
 from clustermark.core.workload import (
     Amount,
     Check,
@@ -19,18 +19,15 @@ from clustermark.core.workload import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
     import numpy.typing as npt
 
     from clustermark.core.case import Case
     from clustermark.core.context import Context
-    from clustermark.core.precision import Precision
 
     Matrix = npt.NDArray[np.generic]
 
-# Device → precisions. On the CPU the first of a precision's variants is what "" means; CuPy's gemmEx does no fp8.
+# Device → precisions. The first of a precision's variants is what "" means; CuPy's gemmEx does no 8-bit floats.
 VARIANTS: dict[str, tuple[str, ...]] = {
     "fp64": ("blas", "numba", "ozaki"),
     "fp32": ("blas", "numba"),
@@ -38,10 +35,16 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "bf16": ("numba", "simulated"),
     **dict.fromkeys(("fp16", "tf32", "e4m3", "e5m2"), ("simulated",)),
 }
-PRECISIONS = {"cpu": tuple(VARIANTS), "cuda": ("fp64", "fp32", "tf32", "fp16", "bf16", "int8")}
+CUDA_VARIANTS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("fp64", "fp32", "tf32", "fp16"), ("cublas",)),
+    **dict.fromkeys(("bf16", "int8"), ("cublas", "cublaslt")),
+    **dict.fromkeys(("e4m3", "e5m2"), ("cublaslt",)),
+}
+KNOWN = {"cpu": VARIANTS, "cuda": CUDA_VARIANTS}
+PRECISIONS = {device: tuple(variants) for device, variants in KNOWN.items()}
 INPUTS = ("centred", "positive", "wide", "cancelling", "scaled")
-# Multiples that cuBLAS wants of m, n and k.
-GRAIN = {"int8": 4}
+# Multiples that cuBLAS and cuBLASLt want of m, n and k.
+GRAIN = {"int8": 4, "e4m3": 16, "e5m2": 16}
 
 
 def prepare(case: Case, context: Context) -> Trial:
@@ -59,7 +62,7 @@ def prepare(case: Case, context: Context) -> Trial:
     inputs = str(case.params["inputs"]) or INPUTS[0]
     whole = precision.name == "int8"
     a, b = whole_numbers(m, k, n, context.rng) if whole else matrices(inputs, m, k, n, context.rng)
-    made = _on_cuda(precision, a, b, context) if case.device == "cuda" else _on_cpu(case, a, b)
+    made = _on_cuda(case, a, b, context) if case.device == "cuda" else _on_cpu(case, a, b)
 
     def check() -> Check:
         c = made.result()
@@ -80,36 +83,6 @@ def prepare(case: Case, context: Context) -> Trial:
         flop = Amount(2.0 * m * n * k * case.ranks, "op" if whole else "flop")
         work = {"flop_rate": flop, "least_bandwidth": Amount(made.stored_bytes * float(case.ranks), "B")}
     return Trial(made.step, check, work, counters=made.counters, arithmetic=made.words)
-
-
-@dataclass(frozen=True)
-class Made:
-    """A product made ready, and what its check must know.
-
-    Attributes
-    ----------
-    step, result : one product, C as numbers
-    a, b : what is multiplied, as float64, after rounding to the input format
-    bound, own_bound : on the error beside A and B as they were made, and as they were rounded
-    least : below it the error would be another precision's
-    stored_bytes : of A, B and C
-    words : the arithmetic, for people
-    timed : whether a speed of it is one of the precision
-    wrong : what a probe found, or ""
-    """
-
-    step: Callable[[], object]
-    result: Callable[[], Matrix]
-    a: Matrix
-    b: Matrix
-    bound: float
-    own_bound: float
-    stored_bytes: int
-    words: str
-    least: float = 0.0
-    timed: bool = True
-    wrong: str = ""
-    counters: dict[str, float] = field(default_factory=dict)
 
 
 def _on_cpu(case: Case, a: Matrix, b: Matrix) -> Made:
@@ -147,11 +120,15 @@ def _on_cpu(case: Case, a: Matrix, b: Matrix) -> Made:
     )
 
 
-def _on_cuda(precision: Precision, a: Matrix, b: Matrix, context: Context) -> Made:
+def _on_cuda(case: Case, a: Matrix, b: Matrix, context: Context) -> Made:
     from clustermark.benchmarks.kernels.gemm_host_cuda import product
     from clustermark.core.accuracy import product_bound
 
-    name = precision.name
+    name, precision = case.precision, context.precision
+    if (str(case.params["variant"]) or CUDA_VARIANTS[name][0]) == "cublaslt":
+        from clustermark.benchmarks.kernels.gemm_ways_cuda import on_cublaslt
+
+        return on_cublaslt(precision, a, b, context.device)
     (a, a_values), (b, b_values) = (operand(name, matrix) for matrix in (a, b))
     made = product(name, a, b, context.device)
     own_bound = product_bound(precision, a.shape[1])
@@ -209,11 +186,9 @@ def refuse(case: Case) -> str:
     if pair:
         return pair
     variant, inputs = str(case.params["variant"]), str(case.params["inputs"])
-    known = VARIANTS[case.precision] if case.device == "cpu" else ()
+    known = KNOWN[case.device][case.precision]
     if variant and variant not in known:
-        return f"has no variant '{variant}' in {case.precision} on {case.device}" + (
-            f"; use {', '.join(known)}" if known else "; leave it out"
-        )
+        return f"has no variant '{variant}' in {case.precision} on {case.device}; use {', '.join(known)}"
     if case.precision == "int8":
         if inputs:
             return f"has integers on -127 … 127 alone in int8, not inputs = '{inputs}'; leave it out"
@@ -245,8 +220,8 @@ GEMM = Workload(
         Param(
             "variant",
             "",
-            "cpu: blas, numba, ozaki (fp64 by int8 residues), simulated; empty: the first that a precision has",
-            check=one_of(("blas", "numba", "ozaki", "simulated"), or_empty=True),
+            "cpu: blas, numba, ozaki (fp64 by int8 residues), simulated; cuda: cublas, cublaslt; empty: the first",
+            check=one_of(("blas", "numba", "ozaki", "simulated", "cublas", "cublaslt"), or_empty=True),
         ),
         Param(
             "inputs", "", "centred (empty), positive, wide, cancelling or scaled", check=one_of(INPUTS, or_empty=True)

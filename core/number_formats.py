@@ -61,3 +61,26 @@ def rounded_to(values: npt.NDArray[Any], name: str) -> Floats:
     quantum = np.ldexp(1.0, exponent - (form.bits - 1))
     near = np.rint(wide / quantum) * quantum
     return np.where(np.abs(near) > form.largest, np.copysign(np.inf, wide), near)
+
+
+def fp8_bits(values: npt.NDArray[Any], name: str) -> Bits:
+    """uint8 bits of the nearest number of "e4m3" or "e5m2", to even where two are; NaN beyond the largest.
+
+    Both are cut out of float16: e5m2 is its upper half; e4m3 has the exponents of float16 when multiplied by 2⁻⁸, three
+    bits behind, and no infinity.
+    """
+    near = rounded_to(values, name)
+    if name == "e5m2":
+        return (near.astype(np.float16).view(np.uint16) >> np.uint16(8)).astype(np.uint8)
+    half = (near * 2.0**-8).astype(np.float16).view(np.uint16) >> np.uint16(7)
+    bits = (half & np.uint16(0x7F) | half >> np.uint16(1) & np.uint16(0x80)).astype(np.uint8)
+    return np.where(np.isfinite(near), bits, bits & np.uint8(0x80) | np.uint8(0x7F))
+
+
+def fp8_values(bits: Bits, name: str) -> Floats:
+    """The numbers of uint8 bits of "e4m3" or "e5m2"."""
+    wide = bits.astype(np.uint16)
+    if name == "e5m2":
+        return (wide << np.uint16(8)).view(np.float16).astype(np.float64)
+    half = (wide & np.uint16(0x80)) << np.uint16(8) | (wide & np.uint16(0x7F)) << np.uint16(7)
+    return np.where(bits & np.uint8(0x7F) == 0x7F, np.nan, half.view(np.float16).astype(np.float64) * 2.0**8)

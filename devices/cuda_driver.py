@@ -43,6 +43,8 @@ LEAST_CAPABILITY: Mapping[str, tuple[int, int]] = {
     "tf32": (8, 0),
     "bf16": (8, 0),
     "fp8": (8, 9),
+    "e4m3": (8, 9),
+    "e5m2": (8, 9),
     "mxfp8": (10, 0),
     "nvfp4": (10, 0),
 }

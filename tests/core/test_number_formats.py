@@ -1,4 +1,4 @@
-"""bfloat16 in bits: rounded to nearest, there and back."""
+"""bfloat16 and the 8-bit floats in bits: rounded to nearest, there and back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustermark.core.number_formats import bf16_bits, bf16_values, rounded_to
+from clustermark.core.number_formats import bf16_bits, bf16_values, fp8_bits, fp8_values, rounded_to
 
 
 def test_every_bfloat16_is_its_own_nearest() -> None:
@@ -48,3 +48,24 @@ def test_rounding_to_half_and_single_precision_is_numpys(value: float) -> None:
 )
 def test_rounding_to_short_formats_is_to_the_nearest_even(name: str, value: float, nearest: float) -> None:
     assert rounded_to(np.array([value]), name)[0] == nearest
+
+
+@pytest.mark.parametrize(("name", "numbers", "known"), [
+    ("e4m3", 254, {0x7E: 448.0, 0x08: 2.0**-6, 0x01: 2.0**-9, 0x38: 1.0, 0xC0: -2.0}),
+    ("e5m2", 248, {0x7B: 57344.0, 0x04: 2.0**-14, 0x01: 2.0**-16, 0x3C: 1.0, 0xC0: -2.0}),
+])  # fmt: skip
+def test_every_8_bit_float_is_its_own_nearest(name: str, numbers: int, known: dict[int, float]) -> None:
+    """Bits of the largest, the least normal and the least number, of 1 and of −2 are those of OFP8 (2023)."""
+    bits = np.arange(256, dtype=np.uint8)
+    values = fp8_values(bits, name)
+    finite = np.isfinite(values)
+    assert finite.sum() == numbers
+    assert (fp8_bits(values[finite], name) == bits[finite]).all()
+    assert {place: values[place] for place in known} == known
+
+
+@given(st.floats(-1e5, 1e5))
+def test_an_8_bit_float_is_the_nearest_number_or_none(value: float) -> None:
+    for name in ("e4m3", "e5m2"):
+        near, found = rounded_to(np.array([value]), name)[0], fp8_values(fp8_bits(np.array([value]), name), name)[0]
+        assert found == near or not (np.isfinite(near) or np.isfinite(found))

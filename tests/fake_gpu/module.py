@@ -9,6 +9,7 @@ import numpy as np
 
 from fake_gpu.arrays import FakeArray, MemoryPointer
 from fake_gpu.cublas import make_cublas, make_device
+from fake_gpu.cublaslt import make_cublaslt
 from fake_gpu.errors import CUDARuntimeError, OutOfMemoryError
 from fake_gpu.kernels import RawKernel, RawModule
 from fake_gpu.memory import BaseMemory, GpuFaultError, PinnedMemoryPointer, pinned_pointer
@@ -50,7 +51,12 @@ def make_modules(gpu: FakeGpu) -> dict[str, Any]:
         return array
 
     cupyx.empty_pinned, cupyx.zeros_pinned = empty_pinned, zeros_pinned  # type: ignore[attr-defined]
+    nvmath, bindings = ModuleType("nvmath"), ModuleType("nvmath.bindings")
+    bindings.cublasLt = make_cublaslt(gpu)  # type: ignore[attr-defined]
     return {
+        "nvmath": nvmath,
+        "nvmath.bindings": bindings,
+        "nvmath.bindings.cublasLt": bindings.cublasLt,
         "cupy": cupy,
         "cupy.cuda": cuda,
         "cupy.cuda.runtime": runtime,
