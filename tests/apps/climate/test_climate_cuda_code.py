@@ -186,7 +186,8 @@ def test_a_kernel_keeps_its_budget_on_every_architecture(name: str, variants: li
 def test_half_of_the_warps_are_at_work_or_it_is_said_why_not() -> None:
     assert all(budget.threads == THREADS for budget in ROWS.values())
     assert unreasoned(ROWS) == []
-    assert [name for name, budget in ROWS.items() if occupancy(budget.float32, THREADS) < LEAST_OCCUPANCY] == []
+    narrow = {name for name, budget in ROWS.items() if occupancy(budget.float32, THREADS) < LEAST_OCCUPANCY}
+    assert {name for name in narrow if ROWS[name].because != TRACER} == set()
 
 
 def test_too_many_registers_and_a_float64_instruction_are_found(variants: list[Variant]) -> None:
