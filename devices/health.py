@@ -36,6 +36,7 @@ _LINK_ERRORS: Mapping[str, tuple[tuple[int, ...], int]] = {
 }
 _SM, _MEMORY = 1, 2  # NVML_CLOCK_SM, NVML_CLOCK_MEM
 _GPU_IS_LOST, _RESET_REQUIRED = 15, 16
+_UNSIGNED_INT = 1  # NVML_VALUE_TYPE_UNSIGNED_INT; other counts have 64 bits
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Health:
         except nvml.NVMLError:
             return nvml.nvmlDeviceGetHandleByPciBusId(pci)
 
-    def _ask(self, name: str, *arguments: Any) -> Any:
+    def ask(self, name: str, *arguments: Any) -> Any:
         """What NVML answers, None where it cannot; raises DeviceError where the GPU is gone."""
         if self._handle is None:
             return None
@@ -115,18 +116,18 @@ class Health:
 
     def facts(self) -> dict[str, Any]:
         """What decides comparability: driver, limits, modes, links; only what NVML tells."""
-        ecc, mig = self._ask("nvmlDeviceGetEccMode"), self._ask("nvmlDeviceGetMigMode")
-        limit = self._ask("nvmlDeviceGetEnforcedPowerLimit")
+        ecc, mig = self.ask("nvmlDeviceGetEccMode"), self.ask("nvmlDeviceGetMigMode")
+        limit = self.ask("nvmlDeviceGetEnforcedPowerLimit")
         return _told(
             {
                 "driver": self._driver_version(),
                 "ecc": None if ecc is None else bool(ecc[0]),
                 "mig": None if mig is None else bool(mig[0]),
                 "power_limit_w": None if limit is None else limit / 1000,
-                "sm_clock_max_mhz": self._ask("nvmlDeviceGetMaxClockInfo", _SM),
-                "memory_clock_max_mhz": self._ask("nvmlDeviceGetMaxClockInfo", _MEMORY),
-                "pcie_generation_max": self._ask("nvmlDeviceGetMaxPcieLinkGeneration"),
-                "pcie_width_max": self._ask("nvmlDeviceGetMaxPcieLinkWidth"),
+                "sm_clock_max_mhz": self.ask("nvmlDeviceGetMaxClockInfo", _SM),
+                "memory_clock_max_mhz": self.ask("nvmlDeviceGetMaxClockInfo", _MEMORY),
+                "pcie_generation_max": self.ask("nvmlDeviceGetMaxPcieLinkGeneration"),
+                "pcie_width_max": self.ask("nvmlDeviceGetMaxPcieLinkWidth"),
                 "nvlinks": len(self.links()) if self._handle is not None else None,
             }
         )
@@ -143,7 +144,7 @@ class Health:
         """NVLinks that are up."""
         found = []
         for link in range(MOST_LINKS):
-            state = self._ask("nvmlDeviceGetNvLinkState", link)
+            state = self.ask("nvmlDeviceGetNvLinkState", link)
             if state is None:
                 break
             if state:
@@ -152,32 +153,32 @@ class Health:
 
     def state(self) -> dict[str, Any]:
         """What changes by itself: clocks, temperature, power, the link as it is trained now."""
-        power = self._ask("nvmlDeviceGetPowerUsage")
-        reasons = self._ask("nvmlDeviceGetCurrentClocksEventReasons")
+        power = self.ask("nvmlDeviceGetPowerUsage")
+        reasons = self.ask("nvmlDeviceGetCurrentClocksEventReasons")
         return _told(
             {
-                "sm_clock_mhz": self._ask("nvmlDeviceGetClockInfo", _SM),
-                "memory_clock_mhz": self._ask("nvmlDeviceGetClockInfo", _MEMORY),
-                "temperature_c": self._ask("nvmlDeviceGetTemperature", 0),
+                "sm_clock_mhz": self.ask("nvmlDeviceGetClockInfo", _SM),
+                "memory_clock_mhz": self.ask("nvmlDeviceGetClockInfo", _MEMORY),
+                "temperature_c": self.ask("nvmlDeviceGetTemperature", 0),
                 "power_w": None if power is None else power / 1000,
                 "throttled": None if reasons is None else list(names_of(reasons)),
-                "pcie_generation": self._ask("nvmlDeviceGetCurrPcieLinkGeneration"),
-                "pcie_width": self._ask("nvmlDeviceGetCurrPcieLinkWidth"),
-                "persistence": self._ask("nvmlDeviceGetPersistenceMode"),
+                "pcie_generation": self.ask("nvmlDeviceGetCurrPcieLinkGeneration"),
+                "pcie_width": self.ask("nvmlDeviceGetCurrPcieLinkWidth"),
+                "persistence": self.ask("nvmlDeviceGetPersistenceMode"),
             }
         )
 
     def counters(self) -> dict[str, int]:
         """Errors since the driver was loaded; only those that NVML counts here."""
-        rows = self._ask("nvmlDeviceGetRemappedRows") or (None, None, None, None)
+        rows = self.ask("nvmlDeviceGetRemappedRows") or (None, None, None, None)
         found = {
-            "ECC errors corrected": self._ask("nvmlDeviceGetTotalEccErrors", _CORRECTED, _VOLATILE),
-            "ECC errors uncorrected": self._ask("nvmlDeviceGetTotalEccErrors", _UNCORRECTED, _VOLATILE),
+            "ECC errors corrected": self.ask("nvmlDeviceGetTotalEccErrors", _CORRECTED, _VOLATILE),
+            "ECC errors uncorrected": self.ask("nvmlDeviceGetTotalEccErrors", _UNCORRECTED, _VOLATILE),
             "rows remapped after corrected errors": rows[0],
             "rows remapped after uncorrected errors": rows[1],
             "row remappings pending": rows[2],
             "row remappings failed": rows[3],
-            "PCIe replays": self._ask("nvmlDeviceGetPcieReplayCounter"),
+            "PCIe replays": self.ask("nvmlDeviceGetPcieReplayCounter"),
         }
         links = self.links()
         for name, (kinds, field_id) in _LINK_ERRORS.items():
@@ -186,26 +187,31 @@ class Health:
         return _told(found)
 
     def _link_errors(self, link: int, kinds: tuple[int, ...], field_id: int) -> int | None:
-        counts = [self._ask("nvmlDeviceGetNvLinkErrorCounter", link, kind) for kind in kinds]
+        counts = [self.ask("nvmlDeviceGetNvLinkErrorCounter", link, kind) for kind in kinds]
         if all(count is not None for count in counts):
             return sum(counts)
-        values = self._ask("nvmlDeviceGetFieldValues", [(field_id, link)])
+        return self.field(field_id, link)
+
+    def field(self, field_id: int, scope: int = 0) -> int | None:
+        """Value of a field that is a whole number; None where this GPU does not keep it."""
+        values = self.ask("nvmlDeviceGetFieldValues", [(field_id, scope)])
         if values is None or values[0].nvmlReturn != 0:
             return None
-        return int(values[0].value.ullVal)
+        kind, value = values[0].valueType, values[0].value
+        return int(value.uiVal if kind == _UNSIGNED_INT else value.ullVal)
 
     def reasons(self) -> int:
         """What holds the clock down now, a mask; 0 where NVML does not tell."""
-        return self._ask("nvmlDeviceGetCurrentClocksEventReasons") or 0
+        return self.ask("nvmlDeviceGetCurrentClocksEventReasons") or 0
 
     def read(self) -> Reading:
         """One look. Raises DeviceError where the GPU is gone."""
         throttled = {}
         for name, policy in _VIOLATIONS.items():
-            status = self._ask("nvmlDeviceGetViolationStatus", policy)
+            status = self.ask("nvmlDeviceGetViolationStatus", policy)
             if status is not None:
                 throttled[name] = 1e-9 * status.violationTime
-        energy = self._ask("nvmlDeviceGetTotalEnergyConsumption")
+        energy = self.ask("nvmlDeviceGetTotalEnergyConsumption")
         return Reading(
             time=time.monotonic(),
             counters=self.counters(),

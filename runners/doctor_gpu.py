@@ -144,7 +144,32 @@ def links_finding(rows: list[Mapping[str, Any]]) -> Finding:
         }
     )
     words = [f"{' or '.join(map(str, nvlinks))} NVLink(s) up on each GPU"] if any(nvlinks) else ["no NVLink"]
-    return Finding("GPU links", "ok", ", ".join([*words, *buses]))
+    return Finding("GPU links", "ok", ", ".join([*words, *_remotes(rows), *buses, *_counted(rows)]))
+
+
+def _remotes(rows: list[Mapping[str, Any]]) -> list[str]:
+    """What the NVLinks lead to: switches, or other GPUs by their number here."""
+    places = {row["links"]["pci"]: index for index, row in enumerate(rows) if "links" in row}
+    shown = []
+    for index, row in enumerate(rows):
+        ends = {
+            f"GPU {places[where]}" if (where := remote.removeprefix("GPU ")) in places else remote: count
+            for remote, count in row.get("links", {}).get("remotes", {}).items()
+        }
+        if ends:
+            shown.append((index, " and ".join(f"{count} to {end}" for end, count in ends.items())))
+    if len({words for _, words in shown}) == 1:
+        return [shown[0][1]]
+    return [f"GPU {index}: {words}" for index, words in shown]
+
+
+def _counted(rows: list[Mapping[str, Any]]) -> list[str]:
+    """By which counters a wire between these GPUs can be proven."""
+    if not all("links" in row for row in rows):
+        return []
+    both = set.intersection(*(set(row["links"]["counted"]) for row in rows)) if rows else set()
+    names = [shown for wire, shown in (("nvlink", "NVLink"), ("pcie", "PCIe")) if wire in both]
+    return [f"bytes over {' and '.join(names)} are counted" if names else "bytes over links are not counted"]
 
 
 def work_finding(answer: Mapping[str, Any]) -> Finding:

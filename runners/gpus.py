@@ -21,6 +21,7 @@ class Devices:
         """None yet."""
         self._opened: dict[str, Device] = {}
         self._errors: dict[str, Exception] = {}
+        self._wire: tuple[str, str, dict[str, float]] | None = None
 
     @staticmethod
     def bind(names: Iterable[str]) -> Devices:
@@ -46,6 +47,15 @@ class Devices:
     def gpu(self) -> Any:
         """This rank's GPU, None where no case has one or it could not be opened."""
         return self._opened.get("cuda")
+
+    def wire(self) -> tuple[str, str, dict[str, float]]:
+        """What carries bytes of NCCL between the GPUs of this launch (transports/gpu_wires.py), once; collective."""
+        if self._wire is None:
+            from clustermark.transports import TRANSPORTS
+            from clustermark.transports.gpu_wires import prove
+
+            self._wire = prove(TRANSPORTS["nccl"].open(self.gpu), self.gpu)
+        return self._wire
 
     def facts(self) -> dict[str, Any]:
         """This rank's part of the environment: {"facts", "place", "state"} of its GPU, empty without one."""

@@ -36,6 +36,7 @@ def gpu() -> dict[str, Any]:
 def gpu_health() -> dict[str, Any]:
     """NVML's facts, state and error counters of every GPU that is shown; {"missing": …} where NVML does not work."""
     from clustermark.devices.cuda_driver import driver
+    from clustermark.devices.gpu_links import bytes_sent, remotes
     from clustermark.devices.health import Health
 
     rows = []
@@ -43,7 +44,8 @@ def gpu_health() -> dict[str, Any]:
         health = Health(gpu.uuid, gpu.pci)
         if health.missing:
             return {"missing": health.missing}
-        rows.append({"facts": health.facts(), "state": health.state(), "counters": health.counters()})
+        links = {"pci": gpu.pci, "remotes": remotes(health), "counted": sorted(bytes_sent(health))}
+        rows.append({"facts": health.facts(), "state": health.state(), "counters": health.counters(), "links": links})
     return {"missing": "", "gpus": rows}
 
 

@@ -201,7 +201,7 @@ def _run_cases(
             where = {"launch": launch.launch, "folder": Path(launch.folder).name}
             journal.append({"event": "start", "case": number, **where, "utc": utc_now()})
         result = run_case(case, launch.launch, workloads[case.workload], run.plan.sampling, floor, devices, alive)
-        carried = _carried(case, world, Path(launch.folder), proof)
+        carried = _carried(case, world, Path(launch.folder), proof, devices)
         if result is None or journal is None:
             continue
         conditions = tuple(sorted({*result.conditions, *crowded}))
@@ -218,14 +218,16 @@ def _check_nodes(launch: Launch, nodes: list[str]) -> None:
         )
 
 
-def _carried(case: Case, world: Transport, folder: Path, proof: FabricProof) -> FabricProof:
-    """The proof of the fabric for a case: MPI's, but where NCCL carries the bytes its own lines; collective."""
+def _carried(case: Case, world: Transport, folder: Path, proof: FabricProof, devices: Devices) -> FabricProof:
+    """The proof of the fabric for a case: MPI's, but where NCCL carries the bytes its lines, counted; collective."""
+    from clustermark.transports import gpu_wires
     from clustermark.transports.nccl_evidence import CARRIED_BY_NCCL, lines_of_process, nccl_proof
 
     if case.transport not in CARRIED_BY_NCCL or world.size == 1:
         return proof
+    found = devices.wire() if case.transport == "nccl" else gpu_wires.UNCOUNTED
     texts = world.gather(lines_of_process(folder, os.getpid()))
-    return nccl_proof(case.fabric, texts or [])
+    return gpu_wires.with_wire(nccl_proof(case.fabric, texts or []), found)
 
 
 def _abort(launch: Launch, rank: int, error: BaseException, mpi: Any) -> None:

@@ -36,6 +36,24 @@ def test_a_healthy_gpu_is_ok_and_tells_its_links() -> None:
     assert found["GPU clocks"].what == "nothing holds them down, hottest GPU 41 °C, power limit 700 W"
 
 
+def linked(pci: str, remotes: dict[str, int], counted: Sequence[str]) -> dict[str, Any]:
+    return {**row(), "links": {"pci": pci, "remotes": remotes, "counted": list(counted)}}
+
+
+def test_links_are_named_by_what_they_lead_to_and_by_what_counts_their_bytes() -> None:
+    switched = [linked(f"0000:{bus}:00.0", {"NVSwitch": 18}, ["nvlink", "pcie"]) for bus in (17, 65)]
+    assert health(*switched)["GPU links"].what == (
+        "18 NVLink(s) up on each GPU, 18 to NVSwitch, PCIe 5 × 16, bytes over NVLink and PCIe are counted"
+    )
+    pair = [
+        linked("0000:17:00.0", {"GPU 0000:65:00.0": 18}, ["nvlink"]),
+        linked("0000:65:00.0", {"GPU 0000:17:00.0": 14, "unknown": 4}, ["nvlink", "pcie"]),
+    ]
+    assert "GPU 0: 18 to GPU 1, GPU 1: 14 to GPU 0 and 4 to unknown" in health(*pair)["GPU links"].what
+    assert "bytes over NVLink are counted" in health(*pair)["GPU links"].what
+    assert "bytes over links are not counted" in health(linked("x", {}, []))["GPU links"].what
+
+
 @pytest.mark.parametrize(
     ("name", "sick", "sentence"),
     [

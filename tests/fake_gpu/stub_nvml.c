@@ -98,7 +98,18 @@ FUNCTION(nvmlDeviceGetViolationStatus, Device d, int policy, struct violation *s
 struct field { unsigned id, scope; long long timestamp, latency; unsigned type; int code; Count value; };
 FUNCTION(nvmlDeviceGetFieldValues, Device d, int count, struct field *values)
     for (int i = 0; i < count; i++) {
-        values[i].code = 0;
-        values[i].value = (Count)value(values[i].id == 161 ? "field_replays" : "field_other", 0);
+        char name[32];
+        double first, step;
+        int error = 0;
+        snprintf(name, sizeof name, "field%u", values[i].id);
+        values[i].code = find(name, &first, &step, &error) ? error : values[i].id > 190 ? 3 : 0;
+        values[i].type = 3;
+        values[i].value = (Count)value(values[i].id == 161 ? "field_replays" : name, 0);
     } END
+/* remote 0: each link leads to another GPU, at bus 0x20 + link / 2; remote 2: to a switch */
+FUNCTION(nvmlDeviceGetNvLinkRemoteDeviceType, Device d, unsigned link, int *kind) *kind = (int)value("remote", 2); END
+struct pci { char legacy[16]; unsigned domain, bus, device, id, subsystem; char text[32]; };
+FUNCTION(nvmlDeviceGetNvLinkRemotePciInfo_v2, Device d, unsigned link, struct pci *pci)
+    memset(pci, 0, sizeof *pci);
+    pci->bus = 0x20 + link / 2; END
 #endif
