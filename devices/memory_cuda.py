@@ -25,10 +25,10 @@ def _blocks(threads: int) -> int:
 
 
 @cuda.jit(cache=True)
-def clear(values):
-    """values[:] = 0."""
+def clear(values, size):
+    """values[k] = 0 for k < size."""
     k = cuda.grid(1)
-    if k < values.size:
+    if k < size:
         values[k] = 0
 
 
@@ -163,7 +163,7 @@ class DeviceMemory:
     def clear(self, array: Any, size: int) -> None:
         """Zeros, by a kernel."""
         if size:
-            launch(clear, _blocks(size), THREADS)(array if size == array.size else array[:size])
+            launch(clear, _blocks(size), THREADS)(array, int(size))
 
     def convert(self, source: Any, size: int, target: Any) -> None:
         """A copy, by a kernel."""

@@ -95,7 +95,7 @@ def sort_into_columns(
     counts, filled = cuda.device_array(number, np.int32), cuda.device_array(number, np.int32)
     clusters = cuda.device_array(number, np.int32)
     for values in (counts, filled):
-        launch(clear, blocks_of(number), THREADS)(values)
+        launch(clear, blocks_of(number), THREADS)(values, number)
     if atoms:
         launch(count_in_columns, blocks_of(atoms), THREADS)(
             *(positions, first, last, np.float64(low[0]), np.float64(low[1]), scale_x, scale_y, nx, ny, column, counts)

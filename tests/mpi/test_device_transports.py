@@ -48,6 +48,10 @@ def test_the_probe_of_a_cuda_aware_mpi_passes_where_addresses_are_taken(answer: 
     assert answer["probe"] == []
 
 
+def test_the_wire_between_gpus_is_the_one_whose_counter_moved(answer: Any) -> None:
+    assert answer["wires"] == []
+
+
 @pytest.mark.parametrize("mpi", ["openmpi", "mpich"])
 def test_every_planted_fault_is_noticed(pythons: dict[str, str], answers: dict[tuple[str, int], Any], mpi: str) -> None:
     if mpi not in pythons:

@@ -57,7 +57,7 @@ HIDDEN: dict[str, Callable[[Any], object]] = {
     "used as an array of the host": np.asarray,
     "summed by NumPy": np.sum,
     "assigned to": assign,
-    "a host array given to a kernel": lambda array: clear[1, 128](np.zeros(4)),
+    "a host array given to a kernel": lambda array: clear[1, 128](np.zeros(4), 4),
 }
 
 
@@ -70,7 +70,7 @@ def test_a_hidden_transfer_is_an_error(mistake: str) -> None:
 
 def test_bringing_what_nothing_wrote_is_an_error() -> None:
     array = cuda.device_array(200, np.float32)
-    clear[1, 128](array[:128])
+    clear[1, 128](array[:128], 128)
     with pytest.raises(StaleMemoryError, match="288 of 800 bytes"):
         array.copy_to_host()
     assert not array[:128].copy_to_host().any()
@@ -86,7 +86,7 @@ def test_copies_between_unlike_arrays_are_refused() -> None:
 def test_kernels_are_waited_for_by_copies_to_the_host_and_by_synchronising(device: ResidentDevice) -> None:
     array = cuda.device_array(4, np.float32)
     for wait in (array.copy_to_host, cuda.synchronize):
-        clear[1, 128](array)
+        clear[1, 128](array, array.size)
         assert device.busy
         wait()
         assert not device.busy

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from comm_helpers.benchmark_cases import cases
@@ -21,6 +22,7 @@ from fake_gpu.nccl import MpiWire
 from clustermark.core.context import Context
 from clustermark.core.precision import PRECISIONS
 from clustermark.devices import DEVICES
+from clustermark.devices.gpu_links import NVLINK_DATA_SENT
 from clustermark.runners.launch_world import start_mpi
 from clustermark.runners.launcher import local_rank
 
@@ -149,6 +151,38 @@ def planted(device: Any, mpi: Any, gpu: FakeGpu) -> dict[str, list[str]]:
     return found
 
 
+class CountedLinks:
+    """NVML's counters of a GPU whose NVLink counts a part of what NCCL sends; `gpu` records the calls."""
+
+    def __init__(self, gpu: FakeGpu, part: float) -> None:
+        self.gpu, self.part = gpu, part
+
+    def links(self) -> list[int]:
+        return [0]
+
+    def ask(self, name: str, *arguments: Any) -> int:
+        return 2
+
+    def field(self, number: int, scope: int = 0) -> int | None:
+        sent = sum(call.arguments[1] for call in self.gpu.calls if call.name == "ncclSend")
+        return int(self.part * sent / 1024) if number == NVLINK_DATA_SENT else None
+
+
+def wires(device: Any, gpu: FakeGpu) -> list[str]:
+    """What is wrong with the proof of the wire between GPUs: it must see NVLink, and must not see what stood still."""
+    from clustermark.transports import gpu_wires
+    from clustermark.transports.nccl import NcclTransport
+
+    health, wrong = device.health, []
+    with mock.patch.object(gpu_wires, "MESSAGE_BYTES", 1 << 16):
+        for part, expected in ((1.0, "nvlink"), (0.0, ""), (0.7, "")):
+            device.health = CountedLinks(gpu, part)
+            found = gpu_wires.prove(NcclTransport(device), device, wait=lambda seconds: None)
+            wrong += [] if found[0] == expected else [f"a counter of {part} of the bytes shows {found}"]
+    device.health = health
+    return wrong
+
+
 def main(fabric: str, ranks: str) -> None:
     """Rank 0 prints what went wrong, and which faults nobody noticed."""
     mpi = start_mpi(fabric, int(ranks))
@@ -164,6 +198,7 @@ def main(fabric: str, ranks: str) -> None:
             "two bytes": low_precisions(device, mpi),
             "benchmarks": benchmarks(device, mpi) if int(ranks) < 4 else [],
             "probe": try_addresses(device, mpi.COMM_WORLD),
+            "wires": wires(device, gpu),
         }
         missed = planted(device, mpi, gpu) if int(ranks) == 2 else {}
     gathered = mpi.COMM_WORLD.gather(answer, 0)
