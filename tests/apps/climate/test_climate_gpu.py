@@ -26,9 +26,10 @@ from clustermark.devices.numba_cuda import cuda
 pytestmark = pytest.mark.gpu
 # Several blocks of every kernel, in whole steps of the driver.
 LARGER = {
-    "atmosphere": setup_of("held_suarez", 20, damping_hours=6.0, damping_every=1, overlap=True),
+    "atmosphere": setup_of(
+        "held_suarez", 20, damping_hours=6.0, damping_every=1, overlap=True, tracer="slotted_cylinder"
+    ),
     "water": setup_of("galewsky", precision="single", damping_hours=6.0, damping_every=1, overlap=True),
-    "tracer": setup_of("baroclinic_wave", 20, "mixed", damping_hours=6.0, tracer="slotted_cylinder"),
     "tracer on water": setup_of("tc5", damping_hours=6.0, tracer="cosine_bell"),
 }
 
