@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from clustermark.runners.catalog import machine
 from clustermark.runners.gpus import Devices, HealthWatch, explained, sharing
 from clustermark.runners.launcher import local_rank
 from clustermark.runners.surroundings import gather_environment
-from clustermark.transports import TRANSPORTS
+from clustermark.transports import TRANSPORTS, gpu_wires
 from clustermark.transports.local import LocalTransport
 
 
@@ -193,3 +194,20 @@ def test_errors_of_others_stay_what_they_are() -> None:
     assert explained("cuda", error) is error
     memory = OutOfMemoryError(1, 1)
     assert explained("cpu", memory) is memory
+
+
+def test_the_wire_between_the_gpus_of_a_launch_is_found_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def prove(transport: Any, device: Any) -> tuple[str, str, dict[str, float]]:
+        asked.append((transport, device))
+        return "nvlink", "NVLink, counted", {"nvlink": 1.0}
+
+    monkeypatch.setattr(gpu_wires, "prove", prove)
+    row: Any = SimpleNamespace(open=lambda device: f"nccl of {device}")
+    monkeypatch.setitem(TRANSPORTS, "nccl", row)
+    gpu: Any = "GPU 0"
+    devices = Devices()
+    devices._opened["cuda"] = gpu
+    assert devices.wire() == devices.wire() == ("nvlink", "NVLink, counted", {"nvlink": 1.0})
+    assert asked == [("nccl of GPU 0", "GPU 0")]
