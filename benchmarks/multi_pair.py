@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from clustermark.benchmarks.elements import any_size, check_moved, moved_payload, refuse_moved, scribbled
+from clustermark.benchmarks.callers import CALLER, refuse_caller, steps_of, trial_of
+from clustermark.benchmarks.elements import any_size, moved_payload, refuse_moved, scribbled
+from clustermark.core.context import Exchange
 from clustermark.core.workload import Amount, Param, Trial, Workload, whole_between
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from clustermark.core.case import Case
     from clustermark.core.context import Context
 
@@ -45,31 +45,17 @@ def prepare(case: Case, context: Context) -> Trial:
     partner = partner_of(rank, transport.size, pairs)
     amounts = work(size, pairs, window, both)
     if partner is None:
-        return Trial(_wait, lambda: check_moved(context, _wait, [], []), amounts)
+        return trial_of(steps_of(case, context, []), context, [], [], amounts)
     sending, receiving = both or rank <= partner, both or rank >= partner
     out = [device.from_host(moved_payload(size, rank + number)) for number in range(window if sending else 0)]
     into = [scribbled(size, context) for _ in range(window if receiving else 0)]
-    move = transport.prepare_exchange([(each, partner) for each in out], [(each, partner) for each in into])
-    step = move if both or rank == partner else _acknowledged(context, move, partner)
+    exchanges = [Exchange([(each, partner) for each in out], [(each, partner) for each in into])]
+    if not both and rank != partner:
+        word = [(scribbled(4, context), partner)]
+        end = Exchange(receives=word, blocking=True) if sending else Exchange(sends=word, blocking=True)
+        exchanges.append(end)
     expected = [moved_payload(size, partner + number) for number in range(len(into))]
-    return Trial(step, lambda: check_moved(context, step, into, expected), amounts)
-
-
-def _acknowledged(context: Context, move: Callable[[], object], partner: int) -> Callable[[], object]:
-    word: Any = scribbled(4, context)
-    transport = context.transport
-    prepare_end = transport.prepare_receive if transport.rank < partner else transport.prepare_send
-    end = prepare_end(word, partner)
-
-    def step() -> None:
-        move()
-        end()
-
-    return step
-
-
-def _wait() -> None:
-    pass
+    return trial_of(steps_of(case, context, exchanges), context, into, expected, amounts)
 
 
 def refuse(case: Case) -> str:
@@ -81,12 +67,12 @@ def refuse(case: Case) -> str:
         return f"asks for {pairs} pairs of {case.ranks} ranks; use {case.ranks // 2} or fewer"
     if size * int(case.params["window"]) > MOST_BYTES_UNDER_WAY:
         return f"has {case.params['window']} messages of {size} bytes under way, over 4 GiB; use a smaller window"
-    return refuse_moved(case)
+    return refuse_moved(case) or refuse_caller(case)
 
 
 MULTI_PAIR = Workload(
     name="multi_pair",
-    version=1,
+    version=2,
     summary="windows of messages between pairs of ranks: uni- or bidirectional bandwidth, every element checked",
     source="OSU micro-benchmarks osu_bw, osu_bibw, osu_mbw_mr (protocol)",
     devices=("cpu", "cuda"),
@@ -104,6 +90,7 @@ MULTI_PAIR = Workload(
             "",
             whole_between(0, 2**20),
         ),
+        CALLER,
     ),
     refuse=refuse,
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from clustermark.benchmarks.elements import any_size, check_moved, moved_payload, refuse_moved, scribbled
-from clustermark.benchmarks.pingpong import round_trip, work
+from clustermark.benchmarks.callers import CALLER, refuse_caller
+from clustermark.benchmarks.elements import any_size, refuse_moved
+from clustermark.benchmarks.pingpong import trial_between
 from clustermark.core.workload import Param, ParamValue, Trial, Workload
 
 if TYPE_CHECKING:
@@ -34,16 +35,8 @@ def every_pair(value: ParamValue, ranks: int) -> tuple[ParamValue, ...]:
 
 def prepare(case: Case, context: Context) -> Trial:
     """Blocking sends and receives between the two; between the first and the last rank where no pair is named."""
-    transport, device = context.transport, context.device
-    size = int(case.params["bytes"])
     pair = str(case.params["pair"])
-    first, second = (0, transport.size - 1) if pair == ALL else ranks_of(pair)
-    mine, receive = device.from_host(moved_payload(size, transport.rank)), scribbled(size, context)
-    step = round_trip(transport, mine, receive, first, second)
-    taking_part = transport.rank in (first, second)
-    received = [receive] if taking_part else []
-    expected = [moved_payload(size, first + second - transport.rank)] if taking_part else []
-    return Trial(step, lambda: check_moved(context, step, received, expected), work(size))
+    return trial_between(case, context, *((0, context.transport.size - 1) if pair == ALL else ranks_of(pair)))
 
 
 def _pair(value: ParamValue) -> str:
@@ -61,12 +54,12 @@ def refuse(case: Case) -> str:
         return f"has every pair of {case.ranks} ranks, over the {MOST_RANKS} that one run may have; name pairs ('0-3')"
     if ranks_of(pair)[1] >= case.ranks:
         return f"sends between ranks {pair.replace('-', ' and ')} of {case.ranks}; ranks count from 0"
-    return refuse_moved(case)
+    return refuse_moved(case) or refuse_caller(case)
 
 
 PAIRS = Workload(
     name="pairs",
-    version=1,
+    version=2,
     summary="ping-pong between two of many ranks, for every pair: slow links and places, every element checked",
     source="OSU micro-benchmarks osu_latency (protocol), pair by pair",
     devices=("cpu", "cuda"),
@@ -76,6 +69,7 @@ PAIRS = Workload(
     params=(
         Param("bytes", 8, "message size", "B", any_size),
         Param("pair", ALL, "the two ranks ('0-3'), or 'all' for a case of every pair", "", _pair, every_pair),
+        CALLER,
     ),
     refuse=refuse,
 )

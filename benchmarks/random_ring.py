@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clustermark.benchmarks.elements import any_size, check_moved, moved_payload, refuse_moved, scribbled
+from clustermark.benchmarks.callers import CALLER, refuse_caller, steps_of, trial_of
+from clustermark.benchmarks.elements import any_size, moved_payload, refuse_moved, scribbled
+from clustermark.core.context import Exchange
 from clustermark.core.workload import Amount, Param, Trial, Workload, whole_between
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ def prepare(case: Case, context: Context) -> Trial:
     """A step goes once through all rings; a ring is one exchange."""
     transport, device = context.transport, context.device
     size, rings = int(case.params["bytes"]), int(case.params["rings"])
-    moves, received, expected = [], list[Any](), []
+    exchanges, received, expected = list[Exchange](), list[Any](), []
     for ring in range(rings):
         before, after = neighbours(transport.rank, transport.size, case.seed, ring, bool(case.params["random"]))
         number = 2 * ring
@@ -39,21 +41,22 @@ def prepare(case: Case, context: Context) -> Trial:
         from_before, from_after = scribbled(size, context), scribbled(size, context)
         # With two ranks both neighbours are one: the order in which it sends pairs the messages.
         sends, receives = [(up, after), (down, before)], [(from_before, before), (from_after, after)]
-        moves.append(transport.prepare_exchange(sends, receives))
+        exchanges.append(Exchange(sends, receives))
         received += [from_before, from_after]
         expected += [moved_payload(size, 3 * before + number), moved_payload(size, 3 * after + number + 1)]
 
-    def step() -> None:
-        for move in moves:
-            move()
+    steps = steps_of(case, context, exchanges)
+    return trial_of(steps, context, received, expected, work(size, case.ranks, rings))
 
-    only = moves[0] if rings == 1 else step
-    return Trial(only, lambda: check_moved(context, only, received, expected), work(size, case.ranks, rings))
+
+def refuse(case: Case) -> str:
+    """One rank, sizes that MPI cannot count, callers that there are not."""
+    return refuse_moved(case) or refuse_caller(case) or ("one rank has nobody to send to" if case.ranks == 1 else "")
 
 
 RANDOM_RING = Workload(
     name="random_ring",
-    version=1,
+    version=2,
     summary="both neighbours of randomly ordered rings at once: bandwidth under contention, every element checked",
     source="Rabenseifner, Koniges: Effective Communication and File-I/O Bandwidth Benchmarks (b_eff), 2001",
     devices=("cpu", "cuda"),
@@ -64,6 +67,7 @@ RANDOM_RING = Workload(
         Param("bytes", 1 << 20, "message size", "B", any_size),
         Param("rings", 1, "rings that a step goes through", check=whole_between(1, 100)),
         Param("random", True, "ranks in random order (drawn from the seed), else in their own"),
+        CALLER,
     ),
-    refuse=lambda case: refuse_moved(case) or ("one rank has nobody to send to" if case.ranks == 1 else ""),
+    refuse=refuse,
 )

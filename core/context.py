@@ -72,6 +72,21 @@ class AsynchronousDevice(Device, Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """Messages between this rank and others, a part of a step.
+
+    Attributes
+    ----------
+    sends, receives : (buffer, peer) each; those between the same two ranks arrive in the order that both sides list
+    blocking : one after the other, first the sends; else all are under way at once
+    """
+
+    sends: Sequence[Message] = ()
+    receives: Sequence[Message] = ()
+    blocking: bool = False
+
+
 class Transport(Protocol):
     """What moves bytes between ranks. Every method is collective unless it says otherwise.
 
@@ -131,6 +146,17 @@ class Transport(Protocol):
         """A call that has all messages, (buffer, peer) each, under way at once; not collective.
 
         Messages between the same two ranks arrive in the order in which both sides list them.
+        """
+        ...
+
+    def why_not_compiled(self) -> str:
+        """ "" where `compile_exchanges` can be had on this rank, else why not; not collective."""
+        ...
+
+    def compile_exchanges(self, exchanges: Sequence[Exchange]) -> Callable[[int], object]:
+        """A call of n that runs the exchanges, one after the other, n times without Python in between; not collective.
+
+        Raises DeviceError where `why_not_compiled` says why.
         """
         ...
 

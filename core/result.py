@@ -59,6 +59,7 @@ class Result:
     ceiling : "workload.metric" that bounds the headline metric, "" for none
     counters : further numbers
     arithmetic : what numbers go through, "" for what the precision says
+    caller : who called inside a step, "" where there is one way only
     """
 
     case: Case
@@ -75,6 +76,7 @@ class Result:
     ceiling: str = ""
     counters: Mapping[str, float] = field(default_factory=dict)
     arithmetic: str = ""
+    caller: str = ""
 
     def header(self) -> dict[str, Any]:
         """Everything but the samples, as plain JSON types; `from_header` takes it back."""
@@ -92,6 +94,7 @@ class Result:
             "ceiling": self.ceiling,
             "counters": dict(self.counters),
             "arithmetic": self.arithmetic,
+            "caller": self.caller,
         }
 
     @staticmethod
@@ -114,4 +117,5 @@ class Result:
             ceiling=data["ceiling"],
             counters=dict(data["counters"]),
             arithmetic=str(data.get("arithmetic", "")),  # files of versions before 0.2 have none
+            caller=str(data.get("caller", "")),
         )

@@ -38,6 +38,7 @@ class Row:
     conditions, counters : of any launch; counters are the largest over the launches
     fingerprints : of the environments it ran in
     arithmetic : what numbers go through, "" for what the precision says
+    caller : who called inside a step, of every launch; "" where there is one way only
     """
 
     case: Case
@@ -55,6 +56,7 @@ class Row:
     ceiling: str
     counters: Mapping[str, float] = field(default_factory=dict)
     arithmetic: str = ""
+    caller: str = ""
 
     def metric(self, name: str) -> Metric | None:
         """The metric of that name, or None."""
@@ -91,6 +93,7 @@ class Row:
             ceiling=data["ceiling"],
             counters=dict(data["counters"]),
             arithmetic=str(data.get("arithmetic", "")),
+            caller=str(data.get("caller", "")),
         )
 
 
@@ -129,6 +132,7 @@ def summarise(case: Case, results: Sequence[Result], launches_planned: int) -> R
         ceiling=worst.ceiling,
         counters=_largest([result.counters for result in results]),
         arithmetic=worst.arithmetic,
+        caller="; ".join(sorted({result.caller for result in results if result.caller})),
     )
 
 

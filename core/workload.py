@@ -100,6 +100,8 @@ class Trial:
         names that reports read, and `check` may still add to them
     arithmetic : what numbers go through, for people ("bf16 × bf16, sums fp32, result fp32; emulated"); "" for none
     cold : the device's last cache is flushed before each sample, and a sample is one step
+    many : `step` so many times in one call, where a call from Python would take as long as the step; None elsewhere
+    caller : who calls inside a step, for people ("calls from compiled code"); "" where there is one way only
     """
 
     step: Callable[[], object]
@@ -109,6 +111,8 @@ class Trial:
     counters: dict[str, float] = field(default_factory=dict)
     arithmetic: str = ""
     cold: bool = False
+    many: Callable[[int], object] | None = None
+    caller: str = ""
 
 
 def refuse_pair(case: Case, precisions: Mapping[str, tuple[str, ...]]) -> str:

@@ -137,6 +137,10 @@ _ROW = closed_object(
         "ceiling": {"type": "string", "description": "workload.metric that bounds the headline, or empty"},
         "counters": {"type": "object", "additionalProperties": NUMBER},
         "arithmetic": {"type": "string", "description": "formats of inputs, sums and result, and their path; or empty"},
+        "caller": {
+            "type": "string",
+            "description": "who called inside a step: compiled code or Python, and why; or empty",
+        },
     }
 )
 _ENVIRONMENT = closed_object({"fingerprint": TEXT, "facts": _FREE, "provenance": _FREE})

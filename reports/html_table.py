@@ -101,7 +101,7 @@ def _places(rows: Sequence[ReportRow]) -> list[int]:
 def _line(report: ReportRow, place: int, several: bool, ceiling: bool, elsewhere: bool) -> str:
     row = report.row
     cells = [f'<td class="run"><bdi>{escape(report.run)}</bdi></td>'] if several else []
-    remarks = "; ".join([*[text for text in (row.reason, row.arithmetic) if text], *row.conditions])
+    remarks = "; ".join([*[text for text in (row.reason, row.arithmetic, row.caller) if text], *row.conditions])
     beneath = f'<small class="remarks"><bdi>{escape(remarks)}</bdi></small>' if remarks else ""
     cells.append(f'<td class="case" data-v="{place}"><code><bdi>{escape(report.case.label)}</bdi></code>{beneath}</td>')
     cells.append(f'<td><span class="mark {escape(row.status)}">{escape(row.status)}</span></td>')

@@ -89,7 +89,7 @@ def columns(rows: Sequence[ReportRow]) -> tuple[list[str], list[list[str]], list
     cells = []
     for row in rows:
         time = row.row.time if row.drawable else None
-        said = [text for text in (row.row.reason, row.row.arithmetic) if text]
+        said = [text for text in (row.row.reason, row.row.arithmetic, row.row.caller) if text]
         remarks = [*map(plain, said), *map(plain, row.row.conditions)]
         numbers = [notes.setdefault(remark, len(notes) + 1) for remark in remarks]
         cells.append(

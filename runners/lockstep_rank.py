@@ -18,6 +18,7 @@ import sys
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,9 @@ class Rank:
         at.steps = request["steps"]
         if at.steps > 1:
             windows(at.trial.step, at.transport.barrier, 1, 1, at.trial.reset)
-        (seconds,) = windows(at.trial.step, at.transport.barrier, at.steps, 1, at.trial.reset)
+        many = getattr(at.trial, "many", None)  # versions without it have Python call every step
+        step, steps = (at.trial.step, at.steps) if many is None else (partial(many, at.steps), 1)
+        (seconds,) = windows(step, at.transport.barrier, steps, 1, at.trial.reset)
         at.seconds.append(seconds)
         return {"seconds": seconds}
 
@@ -170,7 +173,8 @@ class Rank:
             stopped_by=request["stopped_by"],
         )
         reason = "" if check.passed else f"{check.name}: {check.error:.3g}, allowed {check.bound:.3g}; {check.detail}"
-        arithmetic = getattr(at.trial, "arithmetic", "")  # versions without it take no such argument
+        # Versions without them take no such arguments.
+        told = {name: getattr(at.trial, name, "") for name in ("arithmetic", "caller")}
         result = Result(
             case=case,
             launch=self.launch.launch,
@@ -184,7 +188,7 @@ class Rank:
             ceiling=self.workloads[case.workload].ceiling,
             counters={**at.trial.counters, **request["counters"]},
         )
-        result = replace(result, arithmetic=arithmetic) if arithmetic else result
+        result = replace(result, **{name: text for name, text in told.items() if text})
         self.run.record(self.journal, replace(result, fabric=self.proof, fingerprint=self.fingerprint))
         return {"status": result.status, "reason": reason, "case": case.label}
 

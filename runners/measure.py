@@ -6,6 +6,7 @@ import gc
 import math
 from array import array
 from collections.abc import Callable
+from functools import partial
 from itertools import repeat
 from time import perf_counter
 from typing import cast
@@ -25,6 +26,8 @@ FLOORS_PER_SAMPLE = 100
 # … and long enough that ranks leaving a barrier a microsecond apart change it by 1 % at most.
 SHORTEST_SAMPLE = 100e-6
 MOST_STEPS = 1_000_000
+# Windows of many steps in one call are lengthened so often.
+CALIBRATIONS = 2
 WARMUP_SECONDS = 0.05
 WARMUP_LEAST, WARMUP_MOST = 3, 500
 # Below this a step is dominated by jitter of the clock and the barrier, so a wider interval is accepted.
@@ -114,6 +117,24 @@ class DeviceWindows:
         return found
 
 
+def in_one_call(timed: Windows, many: Callable[[int], object]) -> Windows:
+    """The same windows, in which one call from Python runs all steps (`Trial.many`)."""
+
+    def taken(step: Step, barrier: Step, steps: int, count: int, reset: Step | None = None) -> array[float]:
+        return timed(partial(many, steps), barrier, 1, count, reset)
+
+    return taken
+
+
+def _as_they_are(timed: Windows) -> Windows:
+    return timed
+
+
+def _steps_of_window(shortest: float, typical: float) -> int:
+    """So many steps of `typical` [s] that a window is no shorter than `shortest` [s]."""
+    return min(MOST_STEPS, max(1, math.ceil(shortest / max(typical, 1e-9))))
+
+
 def _nothing() -> None:
     pass
 
@@ -135,7 +156,7 @@ def measure(
 
     Parameters
     ----------
-    trial : made ready; `step` and `reset` are called, nothing else
+    trial : made ready; `step` (or `many`, where it has that) and `reset` are called, nothing else
     transport : its barrier lines the ranks up before every window
     sampling : caps, counts, wanted interval
     floor : [s] empty window, equal on all ranks; for an asynchronous device it is measured anew, with its wait
@@ -156,16 +177,22 @@ def measure(
         if device is not None and device.asynchronous:
             timed = watched = DeviceWindows(cast(AsynchronousDevice, device), cold)
             floor = transport.maximum(watched.floor())
-        warmup, typical = _warm_up(trial, transport, sampling, alive, timed)
+        one_call: Callable[[Windows], Windows] = partial(in_one_call, many=trial.many) if trial.many else _as_they_are
+        warmup, typical = _warm_up(trial, transport, sampling, alive, one_call(timed))
         shortest = max(FLOORS_PER_SAMPLE * floor, SHORTEST_SAMPLE)
-        steps = 1 if cold else min(MOST_STEPS, max(1, math.ceil(shortest / max(typical, 1e-9))))
+        steps = 1 if cold else _steps_of_window(shortest, typical)
+        for _ in range(CALIBRATIONS if trial.many is not None and steps > 1 else 0):
+            # A single step was mostly the call from Python and the way out of the barrier.
+            again = one_call(timed)(trial.step, transport.barrier, steps, WARMUP_LEAST, trial.reset)
+            typical = transport.maximum(float(np.median(np.frombuffer(again)))) / steps
+            steps = _steps_of_window(shortest, typical)
         if watched is not None:
             del watched.device_seconds[:]
         at_once = max(1, int(sampling.timeout / SIGNS_PER_TIMEOUT / max(steps * typical, 1e-9)))
         together: SynchronisedWindows | None = None
         if sampling.synchronisation == "window" and watched is None and transport.size > 1:
             timed = together = SynchronisedWindows(transport, steps * typical)
-        seconds, stopped_by = _sample(trial, transport, sampling, steps, at_once, alive, timed)
+        seconds, stopped_by = _sample(trial, transport, sampling, steps, at_once, alive, one_call(timed))
     finally:
         if collecting:
             gc.enable()

@@ -89,6 +89,7 @@ def _run_case(
         ceiling=workload.ceiling_on(case.device),
         counters={**trial.counters, **shares, **energy},
         arithmetic=trial.arithmetic,
+        caller=trial.caller,
     )
 
 

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clustermark.core.context import Exchange
+from clustermark.core.errors import DeviceError
+
 Array = npt.NDArray[Any]
 Message = tuple[Array, int]
 
@@ -87,6 +90,14 @@ class LocalTransport:
                 copy()
 
         return copies[0] if len(copies) == 1 else exchange
+
+    def why_not_compiled(self) -> str:
+        """Copies of NumPy."""
+        return "one rank makes no MPI call"
+
+    def compile_exchanges(self, exchanges: Sequence[Exchange]) -> Callable[[int], object]:
+        """A DeviceError: there is nothing to compile."""
+        raise DeviceError(f"transport '{self.name}' cannot be called from compiled code: {self.why_not_compiled()}")
 
     def max_to_root(self, values: Array) -> Array | None:
         """The values."""

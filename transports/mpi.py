@@ -7,13 +7,16 @@ otherwise initialises it with mpi4py's own thread level.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
+from clustermark.core.context import Exchange
+from clustermark.core.errors import DeviceError
+from clustermark.transports.mpi_symbols import NoSymbolsError, Symbols, find_symbols
 from clustermark.transports.parts import part_counts
 
 Array = npt.NDArray[Any]
@@ -31,6 +34,19 @@ def buffer_spec(array: Array) -> BufferSpec:
     if not array.flags.c_contiguous:
         raise ValueError("MPI buffers must be C-contiguous")
     return [MPI.buffer(array), array.size, MPI.Datatype.fromcode(array.dtype.char)]
+
+
+@cache
+def symbols() -> Symbols | str:
+    """The C functions of this process's MPI library, or why compiled code cannot call them; MPI was initialised."""
+    import importlib.util
+
+    if importlib.util.find_spec("numba") is None:
+        return "numba is not installed"
+    try:
+        return find_symbols(MPI)
+    except NoSymbolsError as error:
+        return str(error)
 
 
 class MpiTransport:
@@ -126,6 +142,20 @@ class MpiTransport:
             wait([start() for start in starts])
 
         return exchange
+
+    def why_not_compiled(self) -> str:
+        """ "" or why the library's functions cannot be called past mpi4py."""
+        found = symbols()
+        return found if isinstance(found, str) else ""
+
+    def compile_exchanges(self, exchanges: Sequence[Exchange]) -> Callable[[int], object]:
+        """The messages by MPI's C functions; see mpi_compiled.py."""
+        found = symbols()
+        if isinstance(found, str) or self.why_not_compiled():
+            raise DeviceError(f"transport '{self.name}' cannot be called from compiled code: {self.why_not_compiled()}")
+        from clustermark.transports.mpi_compiled import compiled_exchanges
+
+        return compiled_exchanges(self.comm, found, exchanges)
 
     def max_to_root(self, values: Array) -> Array | None:
         """MPI_Reduce with MPI_MAX to rank 0."""

@@ -45,6 +45,10 @@ class DeviceMpiTransport(MpiTransport):
 
         return run
 
+    def why_not_compiled(self) -> str:
+        """The device is waited for before each call, from Python."""
+        return "the GPU is waited for before each call, from Python"
+
     def prepare_allreduce(self, send: Array | None, receive: Array) -> Call:
         """MPI_Allreduce with MPI_SUM."""
         return self._after_synchronising(super().prepare_allreduce(send, receive), send, receive)

@@ -126,6 +126,10 @@ class NcclTransport(MpiTransport):
     def _pointer(self, array: Array) -> int:
         return self.device.pointer(array)
 
+    def why_not_compiled(self) -> str:
+        """NCCL's calls are CuPy's."""
+        return "NCCL is called by CuPy, from Python"
+
     def prepare_allreduce(self, send: Array | None, receive: Array) -> Call:
         """ncclAllReduce with ncclSum; in place where both pointers agree."""
         source = receive if send is None else send

@@ -157,6 +157,10 @@ class StagedTransport(MpiTransport):
 
     # --- messages between two ranks ---
 
+    def why_not_compiled(self) -> str:
+        """Copies go beside the messages, from Python."""
+        return "GPU memory is staged by copies that Python starts"
+
     def prepare_sendrecv(self, send: Array, destination: int, receive: Array, source: int) -> Call:
         """An exchange of one message each way."""
         return self.prepare_exchange([(send, destination)], [(receive, source)])

@@ -189,6 +189,14 @@ def test_cells_that_are_sent_are_those_of_the_faces(dimensions: int) -> None:
         (case_of("pairs", ranks=3, pair="1-3"), "sends between ranks 1 and 3 of 3; ranks count from 0"),
         (case_of("pairs", ranks=1), "nobody to send to"),
         (case_of("pairs", ranks=257, pair=every_pair("all", 257)[0]), "name pairs ('0-3')"),
+        *(
+            (
+                case_of(name, transport="nccl", caller="compiled"),
+                "over transport 'nccl' on device 'cpu'; use caller 'auto'",
+            )
+            for name in ("pingpong", "multi_pair", "random_ring")
+        ),
+        (case_of("pairs", pair="0-1", transport="nccl", caller="compiled"), "has no calls from compiled code"),
         (case_of("halo_exchange", n=3, width=4), "use a width of 3 or less"),
         (case_of("halo_exchange", n=100_000), "use a smaller n"),
     ],

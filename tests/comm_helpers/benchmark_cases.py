@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from clustermark.benchmarks import BENCHMARKS
@@ -14,8 +15,8 @@ NAMES = (
 SIZES = (0, 1, 7, 5003)
 
 
-def cases(ranks: int, sizes_of: tuple[int, ...] = SIZES) -> list[Case]:
-    """Cases on `ranks` ranks; sizes in bytes, or in float64 for sums."""
+def cases(ranks: int, sizes_of: tuple[int, ...] = SIZES, callers: tuple[str, ...] = ("auto",)) -> list[Case]:
+    """Cases on `ranks` ranks; sizes in bytes, or in float64 for sums; by each caller where a benchmark has several."""
     options: dict[str, list[dict[str, Any]]] = {
         "halo_exchange": [{"n": n, "dimensions": d, "width": w} for n, d, w in ((7, 2, 2), (5, 3, 1), (3, 3, 2))],
         "multi_pair": [{"window": 3, "bidirectional": both, "pairs": pairs} for both in (0, 1) for pairs in (0, 1)],
@@ -29,9 +30,9 @@ def cases(ranks: int, sizes_of: tuple[int, ...] = SIZES) -> list[Case]:
         sizes = [{"bytes": size} for size in sizes_of] if workload.param("bytes") else [{}]
         if name in ("allreduce", "reduce_scatter"):
             sizes = [{"bytes": 8 * size} for size in sizes_of if size]
-        for size in sizes:
-            for option in options.get(name, [{}]):
-                typed = {key: type(workload.param(key).default)(value) for key, value in option.items()}  # type: ignore[union-attr]
-                params = {p.name: p.default for p in workload.params} | size | typed
-                found.append(Case(name, 1, params, "fp64", "cpu", "mpi", "shm", ranks, ranks))
+        called = [{"caller": caller} for caller in callers] if workload.param("caller") else [{}]
+        for size, option, caller in itertools.product(sizes, options.get(name, [{}]), called):
+            typed = {key: type(workload.param(key).default)(value) for key, value in option.items()}  # type: ignore[union-attr]
+            params = {p.name: p.default for p in workload.params} | size | typed | caller
+            found.append(Case(name, 1, params, "fp64", "cpu", "mpi", "shm", ranks, ranks))
     return found

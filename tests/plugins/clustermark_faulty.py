@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from clustermark.core.workload import Amount, Check, Param, Trial, Workload
 
@@ -84,5 +86,58 @@ FAULTY = Workload(
         Param("mode", "none", "what goes wrong", check=lambda mode: "" if mode in MODES else f"not in {MODES}"),
         Param("after", 5, "steps before it does"),
         Param("number", 0, "tells equal cases apart"),
+    ),
+)
+
+CALLS_MODES = ("kill", "hang", "error")
+
+
+def prepare_calls(case: Case, context: Context) -> Trial:
+    """A ping-pong by compiled code; after `after` windows the last rank does what `mode` says, amid the calls."""
+    from clustermark.benchmarks.pingpong import prepare as prepare_pingpong
+    from clustermark.core.context import Exchange
+
+    mode, after, transport = str(case.params["mode"]), int(case.params["after"]), context.transport
+    trial = prepare_pingpong(case, context)
+    last, windows, many = transport.rank == transport.size - 1, [0], trial.many
+    assert many is not None
+    to_nobody = transport.compile_exchanges([Exchange(sends=[(np_ones(), 99)], blocking=True)])
+
+    def goes_wrong(steps: int) -> None:
+        windows[0] += 1
+        if windows[0] == after and mode == "kill":
+            if last:
+                threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            steps = 10**9
+        if windows[0] == after and last and mode == "hang":
+            time.sleep(3600)
+        if windows[0] == after and last and mode == "error":
+            to_nobody(1)
+        many(steps)
+
+    return replace(trial, many=goes_wrong)
+
+
+def np_ones() -> Any:
+    """Eight bytes."""
+    import numpy as np
+
+    return np.ones(8, np.uint8)
+
+
+FAULTY_CALLS = Workload(
+    name="faulty_calls",
+    version=1,
+    summary="goes wrong amid MPI calls of compiled code",
+    source="none",
+    devices=("cpu",),
+    precisions=("fp64",),
+    transports=("mpi",),
+    prepare=prepare_calls,
+    params=(
+        Param("mode", "kill", "what goes wrong", check=lambda mode: "" if mode in CALLS_MODES else "unknown"),
+        Param("after", 5, "windows before it does"),
+        Param("bytes", 8, "message size", "B"),
+        Param("caller", "compiled", "the only one"),
     ),
 )

@@ -6,6 +6,7 @@ import gc
 import itertools
 from array import array
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,22 @@ def test_a_window_that_times_its_own_reset_is_caught(monkeypatch: pytest.MonkeyP
 def test_windows_hold_the_seconds_of_their_steps_and_of_nothing_else(clock: Clock, steps: int) -> None:
     seconds = harness.windows(lambda: clock.pass_(0.25), lambda: clock.pass_(9.0), steps, 5, lambda: clock.pass_(7.0))
     assert list(seconds) == [0.25 * steps] * 5
+
+
+def test_steps_in_one_call_fill_a_window_though_the_call_itself_takes_longer_than_a_step(clock: Clock) -> None:
+    call, step, asked = 3e-6, 0.25e-6, list[int]()
+
+    def many(steps: int) -> None:
+        asked.append(steps)
+        clock.pass_(call + steps * step)
+
+    trial = replace(trial_of(lambda: pytest.fail("Python called a step")), many=many)
+    found = harness.measure(trial, LocalTransport(), Sampling(1.0, 10, 50, 0.02), FLOOR)
+    assert found is not None
+    assert set(asked[-len(found.seconds) :]) == {found.steps_per_sample}
+    assert found.seconds.min() >= harness.SHORTEST_SAMPLE * 0.9
+    assert found.step_seconds == pytest.approx(step + call / found.steps_per_sample)
+    assert set(asked[: len(found.warmup_seconds)]) == {1}
 
 
 def test_the_floor_is_what_two_looks_at_the_clock_take(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,21 +35,36 @@ def idle_after(calls: int) -> Callable[[Callable[[], object]], Callable[[], obje
     return wrap
 
 
+def few_steps(many: Callable[[int], object], calls: int) -> Callable[[int], object]:
+    """The same for a call of n steps."""
+    left = [calls]
+
+    def limited(steps: int) -> None:
+        many(min(steps, left[0]))
+        left[0] -= min(steps, left[0])
+
+    return limited
+
+
 def main(fabric: str, ranks: str) -> None:
     """Rank 0 prints {"wrong": honest cases that failed, "missed": {fault: cases that passed}, "cases": how many}."""
     mpi = start_mpi(fabric, int(ranks))
     from clustermark.transports.mpi import MpiTransport
 
     class Faulty(MpiTransport):
-        """Every prepared call goes through `wrap`."""
+        """Every prepared call does nothing any more after so many times."""
 
-        wrap = staticmethod(idle_after(0))
+        calls = 0
+
+        def compile_exchanges(self, exchanges: Any) -> Callable[[int], object]:
+            return few_steps(super().compile_exchanges(exchanges), self.calls)
 
         def __getattribute__(self, name: str) -> Any:
             found = super().__getattribute__(name)
             if not name.startswith("prepare_"):
                 return found
-            return lambda *arguments: self.wrap(found(*arguments))
+            wrap = idle_after(self.calls)
+            return lambda *arguments: wrap(found(*arguments))
 
     class Never(Faulty):
         """Nothing is ever moved."""
@@ -56,13 +72,18 @@ def main(fabric: str, ranks: str) -> None:
     class Once(Faulty):
         """Only the first step moves anything."""
 
-        wrap = staticmethod(idle_after(1))
+        calls = 1
 
     class Swapped(MpiTransport):
         """Messages are taken in the other order."""
 
         def prepare_exchange(self, sends: Any, receives: Any) -> Callable[[], object]:
             return super().prepare_exchange(sends, list(receives)[::-1])
+
+        def compile_exchanges(self, exchanges: Any) -> Callable[[int], object]:
+            return super().compile_exchanges([replace(each, receives=each.receives[::-1]) for each in exchanges])
+
+    every = cases(int(ranks), callers=("compiled", "python"))
 
     def passed(kind: type[MpiTransport], case: Case) -> bool:
         context = Context(CpuDevice(), kind(), PRECISIONS["fp64"], np.random.default_rng(1))
@@ -73,11 +94,11 @@ def main(fabric: str, ranks: str) -> None:
             trial.step()
         return trial.check().passed
 
-    honest = [case for case in cases(int(ranks)) if not passed(MpiTransport, case)]
+    honest = [case for case in every if not passed(MpiTransport, case)]
     missed = {
         kind.__name__: [
             case.label
-            for case in cases(int(ranks))
+            for case in every
             if case.params.get("bytes", 9)
             and (kind is not Swapped or case.workload in SWAPPABLE)
             and passed(kind, case)
@@ -85,7 +106,7 @@ def main(fabric: str, ranks: str) -> None:
         for kind in (Never, Once, Swapped)
     }
     if mpi.COMM_WORLD.rank == 0:
-        answer = {"wrong": [case.label for case in honest], "missed": missed, "cases": len(cases(int(ranks)))}
+        answer = {"wrong": [case.label for case in honest], "missed": missed, "cases": len(every)}
         print(json.dumps(answer), flush=True)
     mpi.Finalize()
 

@@ -1,0 +1,124 @@
+"""Who calls MPI inside a window: compiled code, as in a C program, or Python; declared, recorded, never swapped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clustermark.core.errors import DeviceError
+from clustermark.core.workload import Param, Trial, one_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clustermark.benchmarks.elements import Array
+    from clustermark.core.case import Case
+    from clustermark.core.context import Context, Exchange, Transport
+    from clustermark.core.workload import Amount, Check
+
+    Step = Callable[[], object]
+
+COMPILED, PYTHON, AUTO = "compiled", "python", "auto"
+CALLER = Param(
+    "caller",
+    AUTO,
+    "who calls MPI inside a window: compiled code as in a C program, python, or auto (compiled where that can be had)",
+    "",
+    one_of((AUTO, COMPILED, PYTHON)),
+)
+FROM_COMPILED = "calls from compiled code"
+FROM_PYTHON = "calls from Python"
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A step of exchanges made ready.
+
+    Attributes
+    ----------
+    once : one step
+    many : so many steps in one call, by compiled code; None where Python calls
+    caller : who calls, for people, and why it is Python
+    """
+
+    once: Step
+    many: Callable[[int], object] | None
+    caller: str
+
+
+def steps_of(case: Case, context: Context, exchanges: Sequence[Exchange]) -> Steps:
+    """The exchanges of this rank, in order, by the caller that the case asks for; collective.
+
+    Raises
+    ------
+    DeviceError : "compiled" was asked for and some rank cannot; it says why
+    """
+    asked = str(case.params[CALLER.name])
+    transport = context.transport
+    if asked == PYTHON:
+        return Steps(_from_python(transport, exchanges), None, f"{FROM_PYTHON}, as asked")
+    why_not = _of_any_rank(transport)
+    if why_not and asked == COMPILED:
+        raise DeviceError(
+            f"{case.label}: has no calls from compiled code, {why_not}; use caller '{AUTO}' or '{PYTHON}'"
+        )
+    if why_not:
+        return Steps(_from_python(transport, exchanges), None, f"{FROM_PYTHON}: {why_not}")
+    many = transport.compile_exchanges(exchanges)
+    return Steps(lambda: many(1), many, FROM_COMPILED)
+
+
+def trial_of(
+    steps: Steps, context: Context, received: Sequence[Array], expected: Sequence[Array], work: dict[str, Amount]
+) -> Trial:
+    """A trial of steps that move bytes; every element of what they left in `received` is checked."""
+    from clustermark.benchmarks.elements import check_moved
+
+    def check() -> Check:
+        return check_moved(context, steps.once, received, expected)
+
+    return Trial(steps.once, check, work, many=steps.many, caller=steps.caller)
+
+
+def refuse_caller(case: Case) -> str:
+    """ "" or the end of a sentence: compiled code calls MPI on memory of the host and nothing else."""
+    if case.params[CALLER.name] != COMPILED or (case.transport == "mpi" and case.device == "cpu"):
+        return ""
+    return (
+        f"has no calls from compiled code over transport '{case.transport}' on device '{case.device}'; "
+        f"use caller '{AUTO}' or '{PYTHON}'"
+    )
+
+
+def _of_any_rank(transport: Transport) -> str:
+    """Why not, of the first rank that cannot: ranks of one case call alike."""
+    found = transport.gather(transport.why_not_compiled())
+    return str(transport.broadcast(None if found is None else next(filter(None, found), "")))
+
+
+def _from_python(transport: Transport, exchanges: Sequence[Exchange]) -> Step:
+    """One call for all that the transport prepared."""
+    calls: list[Step] = []
+    for each in exchanges:
+        if each.blocking:
+            calls += [transport.prepare_send(buffer, peer) for buffer, peer in each.sends]
+            calls += [transport.prepare_receive(buffer, peer) for buffer, peer in each.receives]
+        else:
+            calls.append(transport.prepare_exchange(each.sends, each.receives))
+    if len(calls) == 1:
+        return calls[0]
+    if len(calls) == 2:
+        one, other = calls
+
+        def both() -> None:
+            one()
+            other()
+
+        return both
+
+    def step() -> None:
+        for call in calls:
+            call()
+
+    return step

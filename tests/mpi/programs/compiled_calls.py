@@ -1,0 +1,97 @@
+"""Rank program: MPI's C functions from compiled code on two ranks, and what becomes of planted faults."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import sys
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from clustermark.benchmarks import BENCHMARKS
+from clustermark.core.case import Case
+from clustermark.core.context import Context, Exchange
+from clustermark.core.errors import DeviceError, LaunchError
+from clustermark.core.precision import PRECISIONS
+from clustermark.devices.cpu import CpuDevice
+from clustermark.runners.launch_world import start_mpi
+
+PLANTED = 17
+
+
+def said(call: Any, kind: type[Exception]) -> str:
+    """What an error of that kind says."""
+    try:
+        call()
+    except kind as error:
+        return str(error)
+    return ""
+
+
+def main(fabric: str) -> None:
+    """Rank 0 prints what was found, by name."""
+    mpi = start_mpi(fabric, 2)
+    from clustermark.transports import mpi as transport_module
+    from clustermark.transports.mpi import MpiTransport, symbols
+    from clustermark.transports.mpi_compiled import START_SEND, compiled_exchanges
+    from clustermark.transports.mpi_symbols import NoSymbolsError, Symbols, find_symbols
+
+    world = MpiTransport()
+    peer = 1 - world.rank
+    found = symbols()
+    assert isinstance(found, Symbols), found
+    data, into = np.arange(6, dtype=np.float64) + world.rank, np.zeros(6)
+    answer: dict[str, Any] = {"handle": found.handle, "status": found.status_bytes}
+
+    both = [Exchange([(data, peer), (data[:2], peer)], [(into, peer), (into[:2], peer)])]
+    world.compile_exchanges(both)(3)
+    answer["moved"] = bool((into == np.arange(6) + peer).all())
+
+    # An error code of the library, at once: too small a buffer, and a rank that there is not.
+    send, take = Exchange(sends=[(data, peer)], blocking=True), Exchange(receives=[(into[:1], peer)], blocking=True)
+    steps = world.compile_exchanges([send] if world.rank == 0 else [take])
+    text = said(lambda: steps(1), LaunchError)
+    answer["truncated"] = world.broadcast(mpi.COMM_WORLD.gather(text, 0))[1]
+    answer["nobody"] = said(lambda: world.compile_exchanges([Exchange([(data, 7)], blocking=True)])(5), LaunchError)
+
+    # A planted code: the table stops there, and nothing after it is called.
+    calls = [0]
+    signature = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_int64] * 7)
+
+    def refuse(*arguments: int) -> int:
+        calls[0] += 1
+        return PLANTED
+
+    planted = signature(refuse)
+    addresses = list(found.addresses)
+    addresses[START_SEND] = ctypes.cast(planted, ctypes.c_void_p).value or 0
+    broken = compiled_exchanges(world.comm, replace(found, addresses=tuple(addresses)), [Exchange([(data, peer)] * 3)])
+    answer["planted"], answer["calls"] = said(lambda: broken(100), LaunchError), calls[0]
+    world.barrier()
+
+    answer["strided"] = said(lambda: world.compile_exchanges([Exchange([(data[::2], peer)])]), ValueError)
+    answer["absent"] = said(lambda: find_symbols(mpi, ctypes.CDLL("libm.so.6")), NoSymbolsError)
+
+    # The caller that a case asks for, and the one that it gets where one rank alone has no symbols.
+    def caller(asked: str) -> str:
+        params = {p.name: p.default for p in BENCHMARKS["pingpong"].params} | {"caller": asked}
+        case = Case("pingpong", 2, params, "fp64", "cpu", "mpi", "shm", 2, 2)
+        trial = BENCHMARKS["pingpong"].prepare(case, Context(CpuDevice(), world, PRECISIONS["fp64"], None))  # type: ignore[arg-type]
+        trial.step()
+        assert trial.check().passed
+        return trial.caller
+
+    answer["callers"] = [caller(asked) for asked in ("auto", "compiled", "python")]
+    if world.rank == 1:
+        transport_module.symbols = lambda: "planted: no symbols here"  # type: ignore[assignment]
+    answer["without"] = [caller("auto"), said(lambda: caller("compiled"), DeviceError)]
+    world.barrier()
+    if world.rank == 0:
+        print(json.dumps(answer), flush=True)
+    mpi.Finalize()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
