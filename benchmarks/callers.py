@@ -101,7 +101,9 @@ def _from_python(transport: Transport, exchanges: Sequence[Exchange]) -> Step:
     """One call for all that the transport prepared."""
     calls: list[Step] = []
     for each in exchanges:
-        if each.blocking:
+        if each.blocking and each.sends and each.receives:
+            calls.append(transport.prepare_sendrecv(*each.sends[0], *each.receives[0]))
+        elif each.blocking:
             calls += [transport.prepare_send(buffer, peer) for buffer, peer in each.sends]
             calls += [transport.prepare_receive(buffer, peer) for buffer, peer in each.receives]
         else:

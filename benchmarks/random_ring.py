@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from clustermark.benchmarks.callers import CALLER, refuse_caller, steps_of, trial_of
 from clustermark.benchmarks.elements import any_size, moved_payload, refuse_moved, scribbled
 from clustermark.core.context import Exchange
-from clustermark.core.workload import Amount, Param, Trial, Workload, whole_between
+from clustermark.core.workload import Amount, Param, Trial, Workload, one_of, whole_between
 
 if TYPE_CHECKING:
     from clustermark.core.case import Case
     from clustermark.core.context import Context
+
+EXCHANGE, SENDRECV = "exchange", "sendrecv"
 
 
 def neighbours(rank: int, ranks: int, seed: int, ring: int, shuffled: bool) -> tuple[int, int]:
@@ -30,7 +32,7 @@ def work(size: int, ranks: int, rings: int) -> dict[str, Amount]:
 
 
 def prepare(case: Case, context: Context) -> Trial:
-    """A step goes once through all rings; a ring is one exchange."""
+    """A step goes once through all rings."""
     transport, device = context.transport, context.device
     size, rings = int(case.params["bytes"]), int(case.params["rings"])
     exchanges, received, expected = list[Exchange](), list[Any](), []
@@ -41,7 +43,12 @@ def prepare(case: Case, context: Context) -> Trial:
         from_before, from_after = scribbled(size, context), scribbled(size, context)
         # With two ranks both neighbours are one: the order in which it sends pairs the messages.
         sends, receives = [(up, after), (down, before)], [(from_before, before), (from_after, after)]
-        exchanges.append(Exchange(sends, receives))
+        if case.params["calls"] == EXCHANGE:
+            exchanges.append(Exchange(sends, receives))
+        else:
+            exchanges += [
+                Exchange([send], [receive], blocking=True) for send, receive in zip(sends, receives, strict=True)
+            ]
         received += [from_before, from_after]
         expected += [moved_payload(size, 3 * before + number), moved_payload(size, 3 * after + number + 1)]
 
@@ -67,6 +74,13 @@ RANDOM_RING = Workload(
         Param("bytes", 1 << 20, "message size", "B", any_size),
         Param("rings", 1, "rings that a step goes through", check=whole_between(1, 100)),
         Param("random", True, "ranks in random order (drawn from the seed), else in their own"),
+        Param(
+            "calls",
+            EXCHANGE,
+            "of a ring: all four messages under way at once, or MPI_Sendrecv up, then down",
+            "",
+            one_of((EXCHANGE, SENDRECV)),
+        ),
         CALLER,
     ),
     refuse=refuse,

@@ -79,7 +79,8 @@ class Exchange:
     Attributes
     ----------
     sends, receives : (buffer, peer) each; those between the same two ranks arrive in the order that both sides list
-    blocking : one after the other, first the sends; else all are under way at once
+    blocking : one send, one receive, or one of each, in one call that returns when it is done; else any number, all
+        under way at once
     """
 
     sends: Sequence[Message] = ()

@@ -20,10 +20,10 @@ from clustermark.core.errors import LaunchError
 from clustermark.devices.simd_types import operation
 from clustermark.transports.mpi_symbols import CALLS, Symbols, handle_of
 
-SEND, RECEIVE, START_SEND, START_RECEIVE, WAIT_ALL = range(len(CALLS))
+SEND, RECEIVE, START_SEND, START_RECEIVE, WAIT_ALL, SEND_RECEIVE = range(len(CALLS))
 # Columns of the table of calls. `LAST` is the address of what the call fills in, a status or a request; for WAIT_ALL of
-# the statuses, and `BUFFER` that of the requests.
-KIND, FUNCTION, BUFFER, COUNT, DATATYPE, PEER, LAST = range(7)
+# the statuses, and `BUFFER` that of the requests. The other columns are what SEND_RECEIVE receives.
+KIND, FUNCTION, BUFFER, COUNT, DATATYPE, PEER, LAST, INTO, INTO_COUNT, INTO_DATATYPE, SOURCE = range(11)
 TAG = 0
 
 
@@ -55,7 +55,7 @@ def run_calls(steps: Any, calls: Any, communicator: Any) -> Any:
 
     Parameters
     ----------
-    calls : (n, 7) int64, columns as above
+    calls : (n, 11) int64, columns as above
     communicator : (1,) int32 or int64, its handle; the type is that of all handles of the library
 
     Returns
@@ -72,6 +72,11 @@ def run_calls(steps: Any, calls: Any, communicator: Any) -> Any:
                 error = call_c(function, (count, buffer, last))
             elif kind == SEND:
                 error = call_c(function, (buffer, count, datatype, peer, tag, comm))
+            elif kind == SEND_RECEIVE:
+                into, source = calls[row, INTO], np.int32(calls[row, SOURCE])
+                size, what = np.int32(calls[row, INTO_COUNT]), as_wide_as(calls[row, INTO_DATATYPE], comm)
+                sent = (buffer, count, datatype, peer, tag)
+                error = call_c(function, (*sent, into, size, what, source, tag, comm, last))
             else:
                 error = call_c(function, (buffer, count, datatype, peer, tag, comm, last))
             if error != 0:
@@ -82,13 +87,13 @@ def run_calls(steps: Any, calls: Any, communicator: Any) -> Any:
 def compiled_exchanges(comm: MPI.Intracomm, symbols: Symbols, exchanges: Sequence[Exchange]) -> Callable[[int], None]:
     """A call of n that runs the exchanges, one after the other, n times; it keeps their buffers alive.
 
-    Blocking exchanges are MPI_Send, then MPI_Recv; others MPI_Irecv of all, MPI_Isend of all, MPI_Waitall. The call
-    raises LaunchError where MPI returns an error: mpi4py has told the communicator to return it.
+    Blocking exchanges are MPI_Send, MPI_Recv or MPI_Sendrecv, others MPI_Irecv of all, MPI_Isend of all, MPI_Waitall.
+    The call raises LaunchError where MPI returns an error: mpi4py has told the communicator to return it.
     """
     most = max([1, *(len(each.sends) + len(each.receives) for each in exchanges)])
     requests, statuses = np.zeros(most, symbols.handle), np.zeros(most * symbols.status_bytes, np.uint8)
     table = [row for each in exchanges for row in _calls(each, symbols, requests, statuses)]
-    calls = np.array(table, np.int64).reshape(-1, LAST + 1)
+    calls = np.array(table, np.int64).reshape(-1, SOURCE + 1)
     communicator = np.array([handle_of(MPI, comm, symbols.handle)], symbols.handle)
     run_calls(0, calls, communicator)  # compiled now, or taken from the cache
     buffers = (*exchanges, requests, statuses)
@@ -104,20 +109,27 @@ def compiled_exchanges(comm: MPI.Intracomm, symbols: Symbols, exchanges: Sequenc
 def _calls(each: Exchange, symbols: Symbols, requests: Any, statuses: Any) -> Iterator[tuple[int, ...]]:
     """Rows of the table for one exchange."""
 
-    def message(kind: int, buffer: Any, peer: int, last: int) -> tuple[int, ...]:
+    def message(buffer: Any, peer: int) -> tuple[int, ...]:
         if not buffer.flags.c_contiguous:
             raise ValueError("MPI buffers must be C-contiguous")
         datatype = handle_of(MPI, MPI.Datatype.fromcode(buffer.dtype.char), symbols.handle)
-        return (kind, symbols.addresses[kind], buffer.ctypes.data, buffer.size, datatype, peer, last)
+        return (buffer.ctypes.data, buffer.size, datatype, peer)
+
+    def row(kind: int, one: tuple[int, ...], last: int, into: tuple[int, ...] = (0, 0, 0, 0)) -> tuple[int, ...]:
+        return (kind, symbols.addresses[kind], *one, last, *into)
 
     status, first = statuses.ctypes.data, requests.ctypes.data
+    sends, receives = ([message(*one) for one in side] for side in (each.sends, each.receives))
     if each.blocking:
-        yield from (message(SEND, *one, 0) for one in each.sends)
-        yield from (message(RECEIVE, *one, status) for one in each.receives)
+        if sends and receives:
+            yield row(SEND_RECEIVE, sends[0], status, receives[0])
+        else:
+            yield from (row(SEND, one, 0) for one in sends)
+            yield from (row(RECEIVE, one, status) for one in receives)
         return
-    started = [(START_RECEIVE, *one) for one in each.receives] + [(START_SEND, *one) for one in each.sends]
-    yield from (message(*one, first + place * requests.itemsize) for place, one in enumerate(started))
-    yield (WAIT_ALL, symbols.addresses[WAIT_ALL], first, len(started), 0, 0, status)
+    started = [(START_RECEIVE, one) for one in receives] + [(START_SEND, one) for one in sends]
+    yield from (row(kind, one, first + place * requests.itemsize) for place, (kind, one) in enumerate(started))
+    yield row(WAIT_ALL, (first, len(started), 0, 0), status)
 
 
 def _sentence(row: tuple[int, ...], error: int) -> str:

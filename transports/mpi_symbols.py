@@ -10,7 +10,7 @@ import ctypes
 from dataclasses import dataclass
 from typing import Any
 
-CALLS = ("MPI_Send", "MPI_Recv", "MPI_Isend", "MPI_Irecv", "MPI_Waitall")
+CALLS = ("MPI_Send", "MPI_Recv", "MPI_Isend", "MPI_Irecv", "MPI_Waitall", "MPI_Sendrecv")
 # What is passed for a handle: NumPy's name of an integer and C's.
 HANDLES: dict[str, Any] = {"int32": ctypes.c_int32, "int64": ctypes.c_int64}
 _VERSION_BYTES = 8192  # MPI_MAX_LIBRARY_VERSION_STRING of Open MPI is 256, of MPICH 8192

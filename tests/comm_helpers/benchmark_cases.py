@@ -21,7 +21,7 @@ def cases(ranks: int, sizes_of: tuple[int, ...] = SIZES, callers: tuple[str, ...
         "halo_exchange": [{"n": n, "dimensions": d, "width": w} for n, d, w in ((7, 2, 2), (5, 3, 1), (3, 3, 2))],
         "multi_pair": [{"window": 3, "bidirectional": both, "pairs": pairs} for both in (0, 1) for pairs in (0, 1)],
         "pairs": [{"pair": "0-1"}, {"pair": f"{ranks - 2}-{ranks - 1}"}][: ranks - 1],
-        "random_ring": [{"rings": 1}, {"rings": 3}, {"random": False}],
+        "random_ring": [{"rings": 1}, {"rings": 3, "calls": "sendrecv"}, {"random": False}],
         **{name: [{"in_place": False}, {"in_place": True}] for name in ("allgather", "allreduce", "reduce_scatter")},
     }
     found = []

@@ -21,9 +21,10 @@ from clustermark.benchmarks import BENCHMARKS
 from clustermark.core.case import Case
 from clustermark.core.context import Context
 from clustermark.core.precision import PRECISIONS
+from clustermark.core.workload import Trial
 from clustermark.devices import DEVICES
 from clustermark.runners.launch_world import start_mpi
-from clustermark.runners.measure import windows
+from clustermark.runners.measure import Windows, in_one_call, windows
 
 if TYPE_CHECKING:
     from clustermark.transports.mpi import MpiTransport
@@ -36,48 +37,38 @@ GROWTH = 1.5
 
 @dataclass(frozen=True)
 class Protocol:
-    """How HPCC 1.5.0 calls one part of b_eff: steps in a window at first, windows of which it takes the least."""
+    """How HPCC 1.5.0 calls a part of b_eff: steps in a window, windows that it takes the least of, ways to send."""
 
     name: str
     workload: str
     size: int
     steps: int
     least_of: int
+    ways: tuple[str, ...] = ("exchange",)
 
 
 PROTOCOLS = (
     Protocol("ping-pong latency", "pingpong", 8, 8, 5),
     Protocol("ping-pong bandwidth", "pingpong", 2_000_000, 1, 2),
-    Protocol("random ring latency", "random_ring", 8, 5, 8),
-    Protocol("random ring bandwidth", "random_ring", 2_000_000, 2, 3),
+    Protocol("random ring latency", "random_ring", 8, 5, 8, ("exchange", "sendrecv")),
+    Protocol("random ring bandwidth", "random_ring", 2_000_000, 2, 3, ("exchange", "sendrecv")),
 )
 
 
-def sendrecv_ring(world: MpiTransport, size: int) -> Step:
-    """b_eff's other ring on two ranks: MPI_Sendrecv to one neighbour, then to the other."""
-    other = 1 - world.rank
-    up, down, into, back = (np.full(size, world.rank + 1, np.uint8) for _ in range(4))
-    one, two = world.prepare_sendrecv(up, other, into, other), world.prepare_sendrecv(down, other, back, other)
-
-    def step() -> None:
-        one()
-        two()
-
-    return step
-
-
-def steps_of(protocol: Protocol, step: Step, together: Step, world: MpiTransport) -> int:
+def steps_of(protocol: Protocol, take: Windows, step: Step, together: Step, world: MpiTransport) -> int:
     """Steps in a window: b_eff's, lengthened as b_eff does, equal on all ranks."""
     steps = protocol.steps
     while True:
-        taken = world.maximum(min(windows(step, together, steps, protocol.least_of)))
+        taken = world.maximum(min(take(step, together, steps, protocol.least_of, None)))
         if taken >= SHORTEST:
             return steps
         steps = int(steps * GROWTH)
 
 
-def measured(protocol: Protocol, step: Step, world: MpiTransport, groups: int) -> list[float] | None:
+def measured(protocol: Protocol, trial: Trial, world: MpiTransport, groups: int) -> list[float] | None:
     """[s] of a message in every window, (groups · least_of,), the slower rank's; on rank 0. A step is two messages."""
+    step = trial.step
+    take: Windows = in_one_call(windows, trial.many) if trial.many else windows
 
     def together() -> None:
         world.barrier()
@@ -85,8 +76,8 @@ def measured(protocol: Protocol, step: Step, world: MpiTransport, groups: int) -
 
     for _ in range(20):
         step()
-    steps = steps_of(protocol, step, together, world)
-    mine = windows(step, together, steps, groups * protocol.least_of)
+    steps = steps_of(protocol, take, step, together, world)
+    mine = take(step, together, steps, groups * protocol.least_of, None)
     slowest = world.max_to_root(np.frombuffer(mine))
     return None if slowest is None else [float(seconds) / (2 * steps) for seconds in slowest]
 
@@ -96,20 +87,19 @@ def rows(world: MpiTransport, groups: int) -> list[dict[str, Any]]:
     device = DEVICES["cpu"].open(0)
     found: list[dict[str, Any]] = []
     for protocol in PROTOCOLS:
-        params = {p.name: p.default for p in BENCHMARKS[protocol.workload].params} | {"bytes": protocol.size}
-        case = Case(protocol.workload, 1, params, "fp64", "cpu", "mpi", "", 2, 2, 1, 1)
-        context = Context(device, world, PRECISIONS["fp64"], np.random.default_rng(1))
-        trial = BENCHMARKS[protocol.workload].prepare(case, context)
-        ways = {"exchange": trial.step}
-        if protocol.workload == "random_ring":
-            ways["sendrecv"] = sendrecv_ring(world, protocol.size)
-        for way, step in ways.items():
-            seconds = measured(protocol, step, world, groups)
+        defaults = {p.name: p.default for p in BENCHMARKS[protocol.workload].params}
+        for way in protocol.ways:
+            params = defaults | {"bytes": protocol.size} | ({"calls": way} if len(protocol.ways) > 1 else {})
+            case = Case(protocol.workload, 1, params, "fp64", "cpu", "mpi", "", 2, 2, 1, 1)
+            context = Context(device, world, PRECISIONS["fp64"], np.random.default_rng(1))
+            trial = BENCHMARKS[protocol.workload].prepare(case, context)
+            seconds = measured(protocol, trial, world, groups)
+            check = trial.check()
+            if not check.passed:
+                raise RuntimeError(f"{protocol.name}: {check.name}: {check.detail}")
             if seconds is not None:
-                found.append({"figure": protocol.name, "way": way, "seconds": seconds, "huge_kib": huge_kib()})
-        check = trial.check()
-        if not check.passed:
-            raise RuntimeError(f"{protocol.name}: {check.name}: {check.detail}")
+                what = {"figure": protocol.name, "way": way, "caller": trial.caller}
+                found.append({**what, "seconds": seconds, "huge_kib": huge_kib()})
     return found
 
 

@@ -17,13 +17,16 @@ CASES: tuple[Case, ...] = (
     *((test, size) for test in ("pingpong", "allreduce") for size in SIZES),
     ("bandwidth", 1 << 20),
 )
+# Called from compiled code: short messages too must take what they take in C.
+COMPILED = ("pingpong", "bandwidth")
 # Of one message or, for bandwidth, of all under way: from here on both sides ask for huge pages.
 HUGE_FROM = 1 << 20
 # [µs] The ratio at 8 B in shared memory was agreed for C between 0.37 and 1.3 µs. Where the cores of a machine
 # answer each other faster than this, a ratio says how fast its caches are, and the difference alone is judged.
 LEAST_FOR_RATIO = 0.3
 RULE = (
-    f"8 B, shm: at most +1 µs everywhere; the ratio of 2.5 was agreed for C at 0.37 … 1.3 µs and holds only where "
+    f"all-reduce of 8 B, shm, one call from Python: at most +1 µs everywhere; the ratio of 2.5 was agreed for C at "
+    f"0.37 … 1.3 µs and holds only where "
     f"C takes {LEAST_FOR_RATIO} µs or more"
 )
 
@@ -59,9 +62,11 @@ def middle(launches: Sequence[Sequence[float]]) -> Middle:
 
 
 def targets(case: Case, wire: str, c_microseconds: float) -> tuple[Target, Target]:
-    """Of the ratio Python ÷ C and of the difference in µs. A ratio may fall either way under load."""
+    """Of the ratio ours ÷ C and of the difference in µs. A ratio may fall either way under load."""
     size = case[1]
     anything = Target(float("inf"), load_only_adds=False)
+    if size == 8 and case[0] in COMPILED:
+        return Target(1.1, 0.9, load_only_adds=False), anything
     if size == 8 and wire == "shm":
         ratio = Target(2.5, load_only_adds=False) if c_microseconds >= LEAST_FOR_RATIO else anything
         return ratio, Target(1.0, load_only_adds=False)
@@ -77,8 +82,8 @@ def half(case: Case) -> float:
     return 0.5 if case[0] == "pingpong" else 1.0
 
 
-def row(case: Case, wire: str, c: float, python: float, ratio: Middle, added: Middle, load: str) -> dict[str, str]:
-    """One line of a table: `c` and `python` in µs, `added` their difference in µs."""
+def row(case: Case, wire: str, c: float, ours: float, ratio: Middle, added: Middle, load: str) -> dict[str, str]:
+    """One line of a table: `c` and `ours` in µs, `added` their difference in µs."""
     wanted, wanted_added = targets(case, wire, c)
     verdict = worst(
         [wanted.verdict(ratio.low, ratio.high, load), wanted_added.verdict(added.low, added.high, load)],
@@ -91,7 +96,7 @@ def row(case: Case, wire: str, c: float, python: float, ratio: Middle, added: Mi
     return {
         "case": f"{case[0]} {format_bytes(case[1])}",
         "C [µs]": f"{c:.2f}",
-        "Python [µs]": f"{python:.2f}",
+        "ours [µs]": f"{ours:.2f}",
         "added [µs]": f"{added.value:+.2f}",
         "ratio": f"{ratio.value:.3f}",
         "interval": f"{ratio.low:.3f} … {ratio.high:.3f}",

@@ -87,7 +87,7 @@ def table(comparison: Comparison, wire: str) -> list[dict[str, str]]:
     for case in CASES:
         c, python, ratios, added = [], [], [], []
         for one in comparison.judged():
-            x, y = ([s * half(case) * 1e6 for s in one.blocks[case][side]] for side in ("c", "python"))
+            x, y = ([s * half(case) * 1e6 for s in one.blocks[case][side]] for side in ("c", "ours"))
             c.append(statistics.median(x))
             python.append(statistics.median(y))
             ratios.append([b / a for a, b in zip(x, y, strict=True)])

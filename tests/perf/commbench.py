@@ -9,12 +9,13 @@ import json
 import mmap
 import re
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clustermark.core.context import Exchange
 from clustermark.core.suite import Sampling
 from clustermark.core.workload import Check, Trial
 from clustermark.runners.launch_world import library_facts, start_mpi
@@ -29,52 +30,31 @@ HUGE_PAGE = 2 << 20
 NEVER_PRECISE = 1e-9
 
 
-def pingpong(world: MpiTransport, sent: Any, received: Any) -> Callable[[], object]:
-    """A step: one round trip, specs built before."""
-    from clustermark.transports.mpi import buffer_spec
-
-    send, receive = world.comm.Send, world.comm.Recv
-    there, back, other = buffer_spec(sent), buffer_spec(received), 1 - world.rank
-
-    def first() -> None:
-        send(there, other, 0)
-        receive(back, other, 0)
-
-    def second() -> None:
-        receive(back, other, 0)
-        send(there, other, 0)
-
-    return second if world.rank else first
+def pingpong(rank: int, sent: Any, received: Any) -> list[Exchange]:
+    """One round trip."""
+    there, back = Exchange([(sent, 1 - rank)], blocking=True), Exchange((), [(received, 1 - rank)], blocking=True)
+    return [back, there] if rank else [there, back]
 
 
-def bandwidth(world: MpiTransport, sent: Any, received: Any) -> Callable[[], object]:
-    """A step: eight messages under way at once from rank 0 to rank 1, then one of 8 B back."""
-    from mpi4py import MPI
-
-    from clustermark.transports.mpi import buffer_spec
-
-    comm, wait = world.comm, MPI.Request.Waitall
-    out = [buffer_spec(part) for part in np.split(sent, DEPTH)]
-    into = [buffer_spec(part) for part in np.split(received, DEPTH)]
-    done, seen = buffer_spec(sent[:1]), buffer_spec(received[:1])
-
-    def source() -> None:
-        wait([comm.Isend(spec, 1, 0) for spec in out])
-        comm.Recv(seen, 1, 1)
-
-    def sink() -> None:
-        wait([comm.Irecv(spec, 0, 0) for spec in into])
-        comm.Send(done, 0, 1)
-
-    return sink if world.rank else source
+def bandwidth(rank: int, sent: Any, received: Any) -> list[Exchange]:
+    """Eight messages under way at once from rank 0 to rank 1, then one of 8 B back."""
+    if rank == 0:
+        out = [(part, 1) for part in np.split(sent, DEPTH)]
+        return [Exchange(out), Exchange((), [(received[:1], 1)], blocking=True)]
+    into = [(part, 0) for part in np.split(received, DEPTH)]
+    return [Exchange((), into), Exchange([(sent[:1], 0)], blocking=True)]
 
 
-def allreduce(world: MpiTransport, sent: Any, received: Any) -> Callable[[], object]:
-    """A step: the sum over ranks, as benchmarks/allreduce.py calls it."""
-    return world.prepare_allreduce(sent, received)
+EXCHANGES = {"pingpong": pingpong, "bandwidth": bandwidth}
 
 
-STEPS = {"pingpong": pingpong, "allreduce": allreduce, "bandwidth": bandwidth}
+def ready(world: MpiTransport, test: str, sent: Any, received: Any) -> Trial:
+    """What a run would time: messages by compiled code, a collective by one call from Python."""
+    check = Check("received", 0.0, 0.0, True)
+    if test not in EXCHANGES:
+        return Trial(world.prepare_allreduce(sent, received), lambda: check, {})
+    many = world.compile_exchanges(EXCHANGES[test](world.rank, sent, received))
+    return Trial(partial(many, 1), lambda: check, {}, many=many)
 
 
 def buffer(count: int, huge_from: int, value: float) -> Any:
@@ -113,9 +93,7 @@ def run(
     """Measure one case and verify what was received; a row on rank 0."""
     count = size // 8 * (DEPTH if test == "bandwidth" else 1)
     sent, received = buffer(count, huge_from, world.rank + 1.0), buffer(count, huge_from, 0.0)
-    check = Check("received", 0.0, 0.0, True)
-    trial = Trial(STEPS[test](world, sent, received), lambda: check, {})
-    found = measure(trial, world, Sampling(seconds, 10, 1000, NEVER_PRECISE), floor)
+    found = measure(ready(world, test, sent, received), world, Sampling(seconds, 10, 1000, NEVER_PRECISE), floor)
     verify(world, test, received)
     if found is None:
         return None

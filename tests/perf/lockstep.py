@@ -1,4 +1,4 @@
-"""C and Python in one launch, block by block: same communicator, same buffers, same pages, same connections.
+"""C and our windows in one launch, block by block: same communicator, same buffers, same pages, same connections.
 
 usage: lockstep.py FABRIC LIBRARY LONGER HUGE_FROM TEST:BYTES...     under mpirun, two ranks
 
@@ -21,10 +21,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from commbench import DEPTH, STEPS, buffer, huge_kib, verify, versions
+from commbench import DEPTH, buffer, huge_kib, ready, verify, versions
 
 from clustermark.runners.launch_world import start_mpi
-from clustermark.runners.measure import FLOORS_PER_SAMPLE, SHORTEST_SAMPLE, harness_floor, windows
+from clustermark.runners.measure import FLOORS_PER_SAMPLE, SHORTEST_SAMPLE, harness_floor, in_one_call, windows
 
 if TYPE_CHECKING:
     from clustermark.transports.mpi import MpiTransport
@@ -70,10 +70,11 @@ def c_windows(library: ctypes.CDLL, test: str, size: int, sent: Any, received: A
     return call
 
 
-def python_windows(world: MpiTransport, test: str, sent: Any, received: Any) -> Windows:
+def our_windows(world: MpiTransport, test: str, sent: Any, received: Any) -> Windows:
     """The windows that every clustermark run takes its samples with."""
-    step = STEPS[test](world, sent, received)
-    return lambda steps, count: windows(step, world.barrier, steps, count)
+    trial = ready(world, test, sent, received)
+    take = in_one_call(windows, trial.many) if trial.many else windows
+    return lambda steps, count: take(trial.step, world.barrier, steps, count, None)
 
 
 def typical(world: MpiTransport, take: Windows) -> float:
@@ -102,7 +103,7 @@ def run(
     sent, received = buffer(elements, huge_from, world.rank + 1.0), buffer(elements, huge_from, 0.0)
     sides = {
         "c": c_windows(library, test, size, sent, received),
-        "python": python_windows(world, test, sent, received),
+        "ours": our_windows(world, test, sent, received),
     }
     step_seconds = []
     for take in sides.values():
@@ -116,9 +117,9 @@ def run(
     seconds = next(value for least, value in SECONDS.items() if size >= least)
     affordable = int(longer * seconds / (steps * count * sum(step_seconds)))
     pairs = max(LEAST_PAIRS, affordable)
-    taken: dict[str, list[float]] = {"c": [], "python": []}
+    taken: dict[str, list[float]] = {"c": [], "ours": []}
     for number in range(pairs):
-        for side in ("c", "python") if number % 2 else ("python", "c"):
+        for side in ("c", "ours") if number % 2 else ("ours", "c"):
             taken[side].append(block(world, sides[side], steps, count))
     for take in sides.values():
         received.fill(0.0)

@@ -28,7 +28,7 @@ class Pair:
     """One launch of each side, neighbours in time: case → row; what others did meanwhile."""
 
     c: dict[Case, dict[str, Any]]
-    python: dict[Case, dict[str, Any]]
+    ours: dict[Case, dict[str, Any]]
     load: str
 
 
@@ -58,19 +58,19 @@ def compare(side: Side, wire: str, pairs: int = PAIRS, seconds: float = SECONDS_
     arguments = [str(SECONDS_PER_CASE), str(HUGE_FROM), *cases]
     programs = {
         "c": [side.program, *arguments],
-        "python": [side.python, str(HERE / "commbench.py"), fabric, *arguments],
+        "ours": [side.python, str(HERE / "commbench.py"), fabric, *arguments],
     }
     comparison = Comparison(fabric, [])
     until = time.monotonic() + seconds
     while len(comparison.pairs) < pairs or (comparison.load and time.monotonic() < until):
-        order = ("c", "python") if len(comparison.pairs) % 2 else ("python", "c")
+        order = ("c", "ours") if len(comparison.pairs) % 2 else ("ours", "c")
         rows: dict[str, dict[Case, dict[str, Any]]] = {}
         with Watch(pressure_counts=False) as watch:
             for language in order:
                 lines = launch(side, fabric, programs[language])
                 rows[language] = {(r["test"], r["bytes"]): r for r in lines if "test" in r}
                 comparison.facts |= next((r for r in lines if "library" in r), {})
-        comparison.pairs.append(Pair(rows["c"], rows["python"], watch.load))
+        comparison.pairs.append(Pair(rows["c"], rows["ours"], watch.load))
     return comparison
 
 
@@ -79,7 +79,7 @@ def table(comparison: Comparison, wire: str) -> list[dict[str, str]]:
     rows = []
     for case in CASES:
         pairs = comparison.judged()
-        c, python = ([getattr(p, side)[case]["seconds"] * half(case) * 1e6 for p in pairs] for side in ("c", "python"))
+        c, python = ([getattr(p, side)[case]["seconds"] * half(case) * 1e6 for p in pairs] for side in ("c", "ours"))
         ratio = _middle([y / x for x, y in zip(c, python, strict=True)])
         added = _middle([y - x for x, y in zip(c, python, strict=True)])
         rows.append(row(case, wire, statistics.median(c), statistics.median(python), ratio, added, comparison.load))
@@ -95,7 +95,7 @@ def _middle(values: list[float]) -> Middle:
 def describe(comparison: Comparison, side: Side) -> str:
     """Heading of one table: versions, launches, pages."""
     pairs = comparison.pairs
-    most = [max(row["huge_kib"] for row in rows.values()) >> 10 for rows in (pairs[-1].c, pairs[-1].python)]
+    most = [max(row["huge_kib"] for row in rows.values()) >> 10 for rows in (pairs[-1].c, pairs[-1].ours)]
     quiet = sum(not pair.load for pair in pairs)
     level = order_statistic_interval([0.0] * len(comparison.judged())).level
     return (

@@ -51,7 +51,7 @@ def comparison(slowdown: float, load: str = "", added: float = 0.0, shortest: fl
         for case in CASES:
             c = drift * (shortest + case[1] * 1e-9) * (2.0 if case[0] == "pingpong" else 1.0)
             python = c * slowdown * random.normal(1.0, 0.08, c.size) + added
-            blocks[case] = {"c": c.tolist(), "python": python.tolist(), "huge_kib": 0}
+            blocks[case] = {"c": c.tolist(), "ours": python.tolist(), "huge_kib": 0}
         made.append(Launch(blocks, load))
     return Comparison("made", made)
 
@@ -74,12 +74,19 @@ def test_ten_percent_are_found_where_five_are_allowed_though_the_machine_drifts_
 
 def test_python_faster_than_c_above_a_mebibyte_is_a_miss_too() -> None:
     """It would mean that the two sides do not do the same."""
-    assert verdicts(comparison(0.9), "tcp") == {MET, MISSED}
+    assert verdicts(comparison(0.9), "tcp") >= {MET, MISSED}
+
+
+def test_short_messages_of_compiled_code_may_take_a_tenth_more_than_in_c_and_no_more() -> None:
+    for slowdown, verdict in ((1.05, MET), (1.3, MISSED), (0.7, MISSED)):
+        for wire in ("shm", "tcp"):
+            rows = table(comparison(slowdown, shortest=0.1e-6), wire)
+            assert {row["verdict"] for row in rows if row["case"] == "pingpong 8B"} == {verdict}
 
 
 def test_the_ratio_at_8_bytes_binds_only_where_c_takes_long_enough() -> None:
     slow, fast = comparison(2.8, shortest=0.45e-6), comparison(4.0, shortest=0.15e-6)
-    eight = [[row for row in table(found, "shm") if row["case"].endswith(" 8B")] for found in (slow, fast)]
+    eight = [[row for row in table(found, "shm") if row["case"] == "allreduce 8B"] for found in (slow, fast)]
     assert {row["verdict"] for row in eight[0]} == {MISSED}
     assert {(row["verdict"], row["target"]) for row in eight[1]} == {(MET, "≤ +1 µs")}
     late = table(comparison(1.0, added=3e-6, shortest=0.15e-6), "shm")

@@ -33,9 +33,7 @@ def test_messages_are_measured_as_hpcc_measures_them(
     if found.load:
         pytest.skip(f"{NOT_JUDGED} ({found.load})")
     verdicts = {row["figure"]: row["verdict"] for row in table(found)}
-    # 8 B over shared memory take two calls from Python a message, which C does not pay: docs/performance.md.
-    paid = {"ping-pong latency", "random ring latency"} if wire == "shm" else set[str]()
-    missed = [name for name, verdict in verdicts.items() if verdict == MISSED and name not in paid]
+    missed = [name for name, verdict in verdicts.items() if verdict == MISSED]
     assert not missed, missed
     if UNCLEAR in verdicts.values():
         pytest.skip(f"the interval holds the bound: {[n for n, v in verdicts.items() if v == UNCLEAR]}")

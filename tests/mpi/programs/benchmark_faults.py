@@ -99,9 +99,7 @@ def main(fabric: str, ranks: str) -> None:
         kind.__name__: [
             case.label
             for case in every
-            if case.params.get("bytes", 9)
-            and (kind is not Swapped or case.workload in SWAPPABLE)
-            and passed(kind, case)
+            if case.params.get("bytes", 9) and (kind is not Swapped or swappable(case)) and passed(kind, case)
         ]
         for kind in (Never, Once, Swapped)
     }
@@ -111,8 +109,9 @@ def main(fabric: str, ranks: str) -> None:
     mpi.Finalize()
 
 
-# Where both neighbours are one rank, or a window has several messages, order is all that pairs them.
-SWAPPABLE = ("halo_exchange", "multi_pair", "random_ring")
+def swappable(case: Case) -> bool:
+    """Where both neighbours are one rank, or a window has several messages, order is all that pairs them."""
+    return case.workload in ("halo_exchange", "multi_pair", "random_ring") and case.params.get("calls") != "sendrecv"
 
 
 if __name__ == "__main__":
