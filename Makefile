@@ -3,6 +3,7 @@
 # make check  format, lint, types, floors
 # make perf   speed benchmarks (quiet machine)
 # make validate   the long validations (validate-md, validate-climate); writes docs/md-validation.md, docs/climate-validation.md
+# make interconnects   the runs and pictures of docs/interconnects.md (quiet machine, chromium; root for the emulated part)
 # Each target does its own set-up in .venv; `make clean` removes it.
 # JOBS is how many test files run at a time, each in a process of its own.
 # CUDA=0 leaves the CUDA compiler and CuPy (some 270 MB, no GPU needed) out of a new .venv; their tests are then skipped
@@ -17,7 +18,7 @@ JOBS ?= 2
 TEST_EXTRAS := mpi,test,check$(if $(filter-out 0,$(CUDA)),$(shell echo ,cuda-test))
 TESTED := $(VENV)/.test$(if $(filter-out 0,$(CUDA)),-cuda)
 
-.PHONY: run test check lint types environments perf validate validate-md validate-climate format clean
+.PHONY: run test check lint types environments perf validate validate-md validate-climate interconnects format clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.run
@@ -51,6 +52,17 @@ validate-md: $(VENV)/.run
 
 validate-climate: $(VENV)/.run
 	$(BIN)/python tests/validate/climate_validate.py
+
+INTERCONNECTS := results/interconnects
+interconnects: $(TESTED)
+	rm -rf $(INTERCONNECTS)
+	$(BIN)/clustermark run interconnects --only pingpong,multi_pair,allreduce --fabric shm,tcp --seconds 0.03 --out $(INTERCONNECTS)
+	$(BIN)/clustermark run pairs --launches 2 --seconds 0.03 --out $(INTERCONNECTS)
+	$(BIN)/clustermark run md --ranks 2 --fabric shm,tcp --precision fp64 --set cells=20 --set overlap=true --launches 3 --seconds 0.5 --out $(INTERCONNECTS)
+	$(BIN)/clustermark run climate --ranks 2 --fabric shm,tcp --precision fp64 --set resolution=4.5 --set case=held_suarez --set overlap=true --launches 3 --seconds 0.5 --out $(INTERCONNECTS)
+	$(BIN)/python tests/reports/pictures.py --interconnects $(INTERCONNECTS)/*/
+	$(BIN)/clustermark emulate --nodes 2 --rate 1gbit --delay 50us -- run interconnects --only pingpong,multi_pair --fabric tcp --launches 3 --seconds 0.05 --out $(INTERCONNECTS)/emulated
+	$(BIN)/python tests/reports/pictures.py --emulated $(INTERCONNECTS)/emulated/*/
 
 format: $(TESTED)
 	$(BIN)/ruff format .
