@@ -67,7 +67,7 @@ def _fit(cells: int, boxes: int) -> bool:
 
 CLIMATE = Workload(
     name="climate",
-    version=1,
+    version=2,
     summary="dry climate: hydrostatic primitive equations or shallow water on a Yin-Yang C-grid",
     source="Held & Suarez 1994; Kageyama & Sato 2004 (grid); Sadourny 1975, Arakawa & Suarez 1983 (schemes)",
     devices=("cpu", "cuda"),

@@ -12,8 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from clustermark.apps.climate.layout import State
 from clustermark.devices.memory import HostMemory, Memory
 
@@ -97,7 +95,7 @@ def _cpu(direct: bool) -> Backend:
         return Width(native_width(size.dtype))
 
     def shallow_stage(size: Size) -> Bound:
-        work = np.zeros((size.threads, shallow_cpu.ROLLING_ROWS, size.pitch), size.dtype)
+        work = shallow_cpu.make_work(size.threads, size.pitch, size.dtype)
         return Bound(shallow_cpu.shallow_stage, (width(size), work))
 
     def advance(size: Size) -> Bound:

@@ -71,6 +71,17 @@ def quarter_potential_vorticity(
     return vorticity / ((depth + depth_east) + (depth_north + depth_north_east))
 
 
+def twice_cubic_mean(before: Any, here: Any, beyond: Any, far: Any, near_weight: Any, far_weight: Any) -> Any:
+    """Twice the value midway between four points in a line, 2q̄ = [9(q₂ + q₃) − (q₁ + q₄)]/8 (Lagrange's cubic).
+
+    Parameters
+    ----------
+    before, here, beyond, far : q₁ to q₄; the middle is between the second and the third
+    near_weight, far_weight : 9/8 and 1/8
+    """
+    return (here + beyond) * near_weight - (before + far) * far_weight
+
+
 def bernoulli(
     u: Any,
     u_west: Any,
@@ -118,7 +129,6 @@ def depth_change(east: Any, west: Any, north: Any, south: Any, factor: Any) -> A
 
 def zonal_acceleration(
     vorticity: Any,
-    vorticity_south: Any,
     fluxes_north: Any,
     fluxes_south: Any,
     energy: Any,
@@ -126,11 +136,11 @@ def zonal_acceleration(
     rotation_factor: Any,
     gradient_factor: Any,
 ) -> Any:
-    """Change of u in a step, Δt [q̄ʸ·‾V cos φ‾ˣʸ/cos φ − δλB/(a Δ cos φ)] (Sadourny 1975, enstrophy-conserving).
+    """Change of u in a step, Δt [q̄ʸ·‾V cos φ‾ˣʸ/cos φ − δλB/(a Δ cos φ)] (Sadourny 1975, enstrophy form).
 
     Parameters
     ----------
-    vorticity, vorticity_south : `quarter_potential_vorticity` at both ends of the face [1/(m s)]
+    vorticity : `twice_cubic_mean` along the face of `quarter_potential_vorticity` [1/(m s)]
     fluxes_north, fluxes_south : sum of `double_flux` of the two north, and of the two south, faces nearby [m²/s]
     energy, energy_east : `bernoulli` of the cells on both sides [m²/s²]
     rotation_factor : ¼ Δt/cos φ_center [s]
@@ -140,13 +150,12 @@ def zonal_acceleration(
     -------
     [m/s], to be added
     """
-    rotation = (vorticity + vorticity_south) * (fluxes_north + fluxes_south) * rotation_factor
+    rotation = vorticity * (fluxes_north + fluxes_south) * rotation_factor
     return rotation - (energy_east - energy) * gradient_factor
 
 
 def meridional_acceleration(
     vorticity: Any,
-    vorticity_west: Any,
     fluxes: Any,
     fluxes_north: Any,
     energy: Any,
@@ -154,11 +163,11 @@ def meridional_acceleration(
     rotation_factor: Any,
     gradient_factor: Any,
 ) -> Any:
-    """Change of v in a step, −Δt [q̄ˣ·Ūˣʸ + δφB/(a Δ)] (Sadourny 1975, enstrophy-conserving).
+    """Change of v in a step, −Δt [q̄ˣ·Ūˣʸ + δφB/(a Δ)] (Sadourny 1975, enstrophy form).
 
     Parameters
     ----------
-    vorticity, vorticity_west : `quarter_potential_vorticity` at both ends of the face [1/(m s)]
+    vorticity : `twice_cubic_mean` along the face of `quarter_potential_vorticity` [1/(m s)]
     fluxes, fluxes_north : sum of `double_flux` of the two zonal faces of the row south, and north, of it [m²/s]
     energy, energy_north : `bernoulli` of the cells on both sides [m²/s²]
     rotation_factor : ¼ Δt [s]
@@ -168,5 +177,5 @@ def meridional_acceleration(
     -------
     [m/s], to be subtracted
     """
-    rotation = (vorticity + vorticity_west) * (fluxes + fluxes_north) * rotation_factor
+    rotation = vorticity * (fluxes + fluxes_north) * rotation_factor
     return rotation + (energy_north - energy) * gradient_factor

@@ -92,7 +92,7 @@ def wind(
     Parameters
     ----------
     before : u₀ at the beginning of the step [m/s]
-    vorticity : sum of q at the two corners of the face
+    vorticity : twice q at the middle of the face, physics.twice_cubic_mean of four corners in its line
     flux : sum of the four mass fluxes of the other component around the face
     rotation : Δt/8, divided by cosφ for u, negative for v
     energy : Φ + K of the cell beyond the face minus that of this cell

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from clustermark.apps.climate import physics_3d
+from clustermark.apps.climate import physics, physics_3d
 from clustermark.apps.climate.launch_cuda import load, store
 from clustermark.apps.climate.primitive_factors_cuda import (
-    COS_CENTER,
-    CURL,
     HEAT,
     LEVEL_EXNER,
     PULL,
@@ -17,7 +15,6 @@ from clustermark.apps.climate.primitive_factors_cuda import (
     WIND_WEIGHT,
 )
 from clustermark.apps.climate.surface_cpu import (
-    CORNER,
     EAST_EXNER,
     EAST_MASS,
     EAST_WEIGHT,
@@ -27,20 +24,18 @@ from clustermark.apps.climate.surface_cpu import (
 )
 from clustermark.devices.numba_cuda import cuda
 
-vorticity = cuda.jit(device=True)(physics_3d.vorticity)
-potential_vorticity = cuda.jit(device=True)(physics_3d.potential_vorticity)
+twice_cubic_mean = cuda.jit(device=True)(physics.twice_cubic_mean)
 wind = cuda.jit(device=True)(physics_3d.wind)
 upwind_flux = cuda.jit(device=True)(physics_3d.upwind_flux)
 theta_after = cuda.jit(device=True)(physics_3d.theta)
 
 
 @cuda.jit(device=True)
-def _corner(u, v, place, pitch, center, center_north, curl, coriolis, inverse_mass):
-    """q at the north-east corner of a cell (eq. 5)."""
-    relative = vorticity(
-        load(u, place), load(u, place + pitch), load(v, place), load(v, place + 1), center, center_north, curl
+def _middle(q, place, beside, near, far):
+    """Twice q at the middle of the face between the corners at `place` and `beside` elements further."""
+    return twice_cubic_mean(
+        load(q, place - beside), load(q, place), load(q, place + beside), load(q, place + 2 * beside), near, far
     )
-    return potential_vorticity(relative, coriolis, inverse_mass)
 
 
 @cuda.jit(device=True)
@@ -77,16 +72,6 @@ def _masses(terms, east, north, pitch):
 
 
 @cuda.jit(device=True)
-def _corners(terms, coriolis, plane, line, pitch):
-    """4/Σp_s, and f, at the north-east corner of a cell, at the one south of it, and at the one west of it."""
-    at = CORNER * plane + line
-    return (
-        load(terms, at), load(terms, at - pitch), load(terms, at - 1),
-        load(coriolis, line), load(coriolis, line - pitch), load(coriolis, line - 1),
-    )  # fmt: skip
-
-
-@cuda.jit(device=True)
 def _slopes(terms, plane, line):
     """½c_p δ(p_s/p₀)^κ, and 1/(4p_s), at the east and at the north face."""
     return (
@@ -96,48 +81,34 @@ def _slopes(terms, plane, line):
 
 
 @cuda.jit(device=True)
-def _metric(row_factors, rows, j):
-    """cosφ of the rows south of a cell, of it, and north of it; factors of the vorticities north and south of it."""
-    at = COS_CENTER * rows + j
-    return (
-        load(row_factors, at - 1), load(row_factors, at), load(row_factors, at + 1),
-        load(row_factors, CURL * rows + j), load(row_factors, CURL * rows + j - 1),
-    )  # fmt: skip
-
-
-@cuda.jit(device=True)
-def _turning(u, v, u_here, v_here, place, pitch, masses, corners, metric):
-    """What turns the winds of a cell, and its mass fluxes (eq. 5); `masses`, `corners`, `metric` of their functions.
+def _fluxes(u, v, u_here, v_here, place, pitch, masses):
+    """Mass fluxes of a cell; `masses` of its function.
 
     Returns
     -------
-    sums of q at the ends of its east and of its north face; sums of the four fluxes of the other wind beside them; the
-    fluxes through its east, west, north and south face
+    sums of the four fluxes of the other wind beside its east and beside its north face; the fluxes through its east,
+    west, north and south face
     """
     mass, mass_west, mass_n, mass_nw, north_m, south_m, north_m_east, south_m_east = masses
-    c, c_south, c_west, f, f_south, f_west = corners
-    cos_s, cos_c, cos_n, curl, curl_south = metric
-    q = _corner(u, v, place, pitch, cos_c, cos_n, curl, f, c)
-    q_south = _corner(u, v, place - pitch, pitch, cos_s, cos_c, curl_south, f_south, c_south)
-    q_west = _corner(u, v, place - 1, pitch, cos_c, cos_n, curl, f_west, c_west)
     east, west = mass * u_here, mass_west * load(u, place - 1)
     north, south = north_m * v_here, south_m * load(v, place - pitch)
     across_u = (north + south) + (north_m_east * load(v, place + 1) + south_m_east * load(v, place - pitch + 1))
     across_v = (west + mass_nw * load(u, place + pitch - 1)) + (east + mass_n * load(u, place + pitch))
-    return q + q_south, q_west + q, across_u, across_v, (east, west, north, south)
+    return across_u, across_v, (east, west, north, south)
 
 
 @cuda.jit(cache=True)
 def advance_columns(
-    u, v, theta, u_0, v_0, theta_0, coriolis, terms, vertical, energy, change, inverse, row_factors, level_factors,
-    turn, pull, seven, three, rows, pitch, levels, first_row, last_row, first_column, last_column, u_new, v_new,
-    theta_new
+    u, v, theta, u_0, v_0, theta_0, terms, vertical, energy, vorticity, change, inverse, row_factors, level_factors,
+    turn, pull, seven, three, near, far, rows, pitch, levels, first_row, last_row, first_column, last_column,
+    u_new, v_new, theta_new
 ):  # fmt: skip
-    """Winds and θ of a column after a stage (eqs. 5 to 9); arrays as in primitive_cpu.advance and primitive_cuda.Work.
+    """Winds and θ of a column after a stage (eqs. 6 to 9); arrays as in primitive_cpu.advance and primitive_cuda.Work.
 
     Parameters
     ----------
-    turn, pull, seven, three : −⅛Δt, Δt/(aΔ), 7, 3
+    vorticity : q at the north-east corner of each cell
+    turn, pull, seven, three, near, far : −⅛Δt, Δt/(aΔ), 7, 3, 9/8, 1/8
     """
     x, y = cuda.grid(2)
     i, j = first_column + x, first_row + y
@@ -146,7 +117,6 @@ def advance_columns(
         line = j * pitch + i
         # What all levels share stays in registers: as far as the compiler knows, each store might change it.
         masses = _masses(terms, EAST_MASS * plane + line, NORTH_MASS * plane + line, pitch)
-        corners, metric = _corners(terms, coriolis, plane, line, pitch), _metric(row_factors, rows, j)
         exner_u, exner_v, weight_u, weight_v = _slopes(terms, plane, line)
         turn_u, pull_u = load(row_factors, TURN * rows + j), load(row_factors, PULL * rows + j)
         lost, per_mass, heat = load(change, line), load(inverse, line), load(row_factors, HEAT * rows + j)
@@ -160,9 +130,9 @@ def advance_columns(
             place = np.int64(cell)
             below = place + plane if k + 1 < levels else place
             u_below, v_below, t_below = load(u, below), load(v, below), load(theta, below)
-            q_u, q_v, across_u, across_v, fluxes = _turning(
-                u, v, u_here, v_here, place, pitch, masses, corners, metric
-            )  # fmt: skip
+            across_u, across_v, fluxes = _fluxes(u, v, u_here, v_here, place, pitch, masses)
+            q_u = _middle(vorticity, place - pitch, pitch, near, far)
+            q_v = _middle(vorticity, place - 1, 1, near, far)
             w_here, e_here = load(vertical, place), load(energy, place)
             u_sinking = (w_here + load(vertical, place + 1)) * (u_below - u_here)
             v_sinking = (w_here + load(vertical, place + pitch)) * (v_below - v_here)

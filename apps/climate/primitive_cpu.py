@@ -1,8 +1,8 @@
 """One stage of the primitive equations on the CPU: rows of cells are swept northwards, and each is finished at once.
 
-Row j needs W and Φ + K of the rows j and j + 1, which are made in a workspace that holds two rows of all levels; no
-three-dimensional field is kept between. A chunk of rows begins with one row made twice, so chunks know nothing of each
-other, and any region and number of chunks gives the same bits.
+Row j needs W and Φ + K of the rows j and j + 1 and q of the rows j − 2 to j + 1, which are made in a workspace that
+holds so many rows of all levels; no three-dimensional field is kept between. A chunk of rows begins with rows made
+twice, so chunks know nothing of each other, and any region and number of chunks gives the same bits.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from clustermark.apps.climate.layout import MOST_LANES, Array
 from clustermark.apps.climate.memory import aligned_zeros
 from clustermark.apps.climate.primitive_rows_cpu import (
     copy_row,
-    flux_and_vorticity_row,
+    flux_row,
     hydrostatic_row,
     layer_row,
     mass_row,
     theta_flux_row,
     theta_row,
+    vorticity_row,
     winds_row,
     zero_row,
 )
@@ -37,24 +38,33 @@ from clustermark.devices.simd import ordered
 
 # Cells beyond a region whose values a stage reads.
 REACH = 2
-# Rows of the workspace: single ones, then rings of two rows per level.
+# Rows of the workspace: single ones, then rings of two rows per level, then the ring of four of the vorticity.
 (
     TOTAL, HEIGHT, EAST, NORTH, EAST_PAIR, NORTH_PAIR, U_ABOVE, V_ABOVE, THETA_ABOVE, THETA_EAST, CHANGE, INVERSE,
     SINGLE,
 ) = range(13)  # fmt: skip
-VERTICAL, ENERGY, VORTICITY, THETA_NORTH, RINGS = range(5)
+VERTICAL, ENERGY, THETA_NORTH, RINGS = range(4)
+VORTICITY_ROWS = 4
+# Of `twice_cubic_mean`.
+NEAR, FAR = 1.125, 0.125
 _inline: Any = numba.njit(nogil=True, error_model="numpy", forceinline=True)
 
 
 def make_work(chunks: int, levels: int, pitch: int, dtype: str) -> Array:
     """Workspace of `advance`: (chunks, elements) of the fields' dtype."""
-    return aligned_zeros((chunks, (SINGLE + 2 * RINGS * levels) * (pitch + 2 * MOST_LANES)), dtype)
+    return aligned_zeros((chunks, (SINGLE + (2 * RINGS + VORTICITY_ROWS) * levels) * (pitch + 2 * MOST_LANES)), dtype)
 
 
 @_inline
 def _ring(kind, row, k, levels, wide):
     """Place of a row of a level in the ring of a kind."""
     return (SINGLE + (2 * kind + (row & 1)) * levels + k) * wide
+
+
+@_inline
+def _vorticity_of(row, k, levels, wide):
+    """Place of a row of q of a level."""
+    return (SINGLE + (2 * RINGS + (row & 3)) * levels + k) * wide
 
 
 @_inline
@@ -86,17 +96,27 @@ def _diagnose(u, v, theta, geopotential, terms, cos_center, cos_face, table, sca
 
 
 @_inline
-def _fluxes(u, v, coriolis, terms, cos_center, cos_face, scale, rows, pitch, j, k, levels, first, last, width, work,
-            wide):  # fmt: skip
-    """Mass fluxes and potential vorticity of row j at one level."""
+def _fluxes(u, v, terms, rows, pitch, j, k, first, last, width, work, wide):
+    """Mass fluxes of row j at one level."""
     plane = rows * pitch
     here = j * pitch
     south, north, at = here - pitch, here + pitch, k * plane
-    flux_and_vorticity_row(
-        u, v, coriolis, at + here, at + south, at + north, here, terms, CORNER * plane + here,
-        EAST_MASS * plane + here, EAST_MASS * plane + north, NORTH_MASS * plane + here, NORTH_MASS * plane + south,
-        cos_center[j], cos_center[j + 1], scale / cos_face[j], work, EAST * wide, EAST_PAIR * wide, NORTH * wide,
-        NORTH_PAIR * wide, _ring(VORTICITY, j, k, levels, wide), first, last, width,
+    flux_row(
+        u, v, at + here, at + south, at + north, terms, EAST_MASS * plane + here, EAST_MASS * plane + north,
+        NORTH_MASS * plane + here, NORTH_MASS * plane + south, work, EAST * wide, EAST_PAIR * wide, NORTH * wide,
+        NORTH_PAIR * wide, first, last, width,
+    )  # fmt: skip
+
+
+@_inline
+def _vorticity(u, v, coriolis, terms, cos_center, cos_face, scale, rows, pitch, j, k, levels, first, last, width, work,
+               wide):  # fmt: skip
+    """Potential vorticity of row j at one level."""
+    plane = rows * pitch
+    here = j * pitch
+    vorticity_row(
+        u, v, coriolis, k * plane + here, k * plane + here + pitch, here, terms, CORNER * plane + here, cos_center[j],
+        cos_center[j + 1], scale / cos_face[j], work, _vorticity_of(j, k, levels, wide), first, last, width,
     )  # fmt: skip
 
 
@@ -113,10 +133,12 @@ def _theta_north(theta, rows, pitch, j, k, levels, first, last, width, work, wid
 @_inline
 def _begin(u, v, theta, coriolis, terms, cos_center, cos_face, scale, rows, pitch, j, levels, first, last, width, work,
            wide):  # fmt: skip
-    """What the row before the first leaves to it: q and fluxes of θ at its north faces."""
+    """What the row before the first leaves to it: q from a row before to one after, fluxes of θ at its north faces."""
     for k in range(levels):
-        _fluxes(u, v, coriolis, terms, cos_center, cos_face, scale, rows, pitch, j, k, levels, first - 1, last + 1,
-                width, work, wide)  # fmt: skip
+        for row in range(j - 1, j + 2):
+            _vorticity(u, v, coriolis, terms, cos_center, cos_face, scale, rows, pitch, row, k, levels, first - 2,
+                       last + 1, width, work, wide)  # fmt: skip
+        _fluxes(u, v, terms, rows, pitch, j, k, first - 1, last + 1, width, work, wide)
         _theta_north(theta, rows, pitch, j, k, levels, first, last, width, work, wide)
 
 
@@ -138,13 +160,16 @@ def _winds(u, v, theta, u_0, v_0, terms, cos_center, table, scale, step, rows, p
     here = k * plane + line
     below = min(k + 1, levels - 1) * plane + line
     turn, pull = 0.125 * step, scale * step
+    vorticities = (
+        _vorticity_of(j - 2, k, levels, wide), _vorticity_of(j - 1, k, levels, wide), _vorticity_of(j, k, levels, wide),
+        _vorticity_of(j + 1, k, levels, wide),
+    )  # fmt: skip
     winds_row(
-        u_0, v_0, u, v, theta, here, here + pitch, below, terms, line, plane, work,
-        _ring(VORTICITY, j, k, levels, wide), _ring(VORTICITY, j - 1, k, levels, wide), NORTH_PAIR * wide,
+        u_0, v_0, u, v, theta, here, here + pitch, below, terms, line, plane, work, vorticities, NORTH_PAIR * wide,
         EAST_PAIR * wide, _ring(VERTICAL, j, k, levels, wide), _ring(VERTICAL, j + 1, k, levels, wide),
         _ring(ENERGY, j, k, levels, wide), _ring(ENERGY, j + 1, k, levels, wide), U_ABOVE * wide, V_ABOVE * wide,
         turn / cos_center[j], -turn, pull / cos_center[j], pull, table[LEVEL_EXNER, k],
-        step * table[INVERSE_THICKNESS, k], u_new, v_new, first, last, width,
+        step * table[INVERSE_THICKNESS, k], NEAR, FAR, u_new, v_new, first, last, width,
     )  # fmt: skip
 
 
@@ -184,8 +209,9 @@ def _sweep(
         _diagnose(u, v, theta, geopotential, terms, cos_center, cos_face, table, scale, rows, pitch, j + 1, first - 1,
                   last + 1, width, work, wide)  # fmt: skip
         for k in range(levels):
-            _fluxes(u, v, coriolis, terms, cos_center, cos_face, scale, rows, pitch, j, k, levels, first - 1, last + 1,
-                    width, work, wide)  # fmt: skip
+            _fluxes(u, v, terms, rows, pitch, j, k, first - 1, last + 1, width, work, wide)
+            _vorticity(u, v, coriolis, terms, cos_center, cos_face, scale, rows, pitch, j + 1, k, levels, first - 2,
+                       last + 1, width, work, wide)  # fmt: skip
             _winds(u, v, theta, u_0, v_0, terms, cos_center, table, scale, step, rows, pitch, j, k, first, last, width,
                    work, wide, u_new, v_new)  # fmt: skip
             _theta(theta, theta_0, cos_center, table, scale, step, rows, pitch, j, k, first, last, width, work, wide,

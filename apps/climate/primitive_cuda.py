@@ -1,10 +1,11 @@
 """One stage of the primitive equations on the GPU: one thread per column of cells; the entry of primitive_cpu.py.
 
-Three kernels. The first makes the sums of divergence and writes W and Φ + K, marching down and up again; the second,
-in float64, the new surface pressure; the third the winds and θ, marching down. What a thread needs of the level below
-is read one level ahead and kept, and the vertical fluxes through an interface serve both levels. What must move for a
-cell and stage: u, v, θ in and W, Φ + K out; then u, v, θ, W, Φ + K and the old three in, the new three out: 16 words,
-13 in the first stage, whose old fields are those of now; 2 more where no cache holds u and v until they are read again.
+Four kernels. The first makes the sums of divergence and writes W and Φ + K, marching down and up again; the second q, a
+thread for each cell; the third, in float64, the new surface pressure; the fourth the winds and θ, marching down. What a
+thread needs of the level below is read one level ahead and kept, and the vertical fluxes through an interface serve
+both levels. What must move for a cell and stage: u, v, θ in and W, Φ + K out; u, v in and q out; then u, v, θ, q, W,
+Φ + K and the old three in, the new three out: 20 words, 17 in the first stage, whose old fields are those of now; 2
+more where no cache holds u and v until they are read again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from clustermark.apps.climate import physics_3d
 from clustermark.apps.climate.launch_cuda import BLOCK, THREADS, blocks_of, blocks_over, load, store, workspace
 from clustermark.apps.climate.primitive_columns_cuda import advance_columns
 from clustermark.apps.climate.primitive_factors_cuda import (
+    COS_CENTER,
+    CURL,
     DIVERGENCE,
     HYDROSTATIC,
     LEVEL_FACTORS,
@@ -27,7 +30,7 @@ from clustermark.apps.climate.primitive_factors_cuda import (
     THICKNESS,
     primitive_factors,
 )
-from clustermark.apps.climate.surface_cpu import EAST_MASS, EXNER, NORTH_MASS
+from clustermark.apps.climate.surface_cpu import CORNER, EAST_MASS, EXNER, NORTH_MASS
 from clustermark.core.errors import UsageError
 from clustermark.devices.launch_cuda import flat, launch
 from clustermark.devices.numba_cuda import cuda
@@ -36,6 +39,8 @@ divergence = cuda.jit(device=True)(physics_3d.divergence)
 kinetic_energy = cuda.jit(device=True)(physics_3d.kinetic_energy)
 geopotential_step = cuda.jit(device=True)(physics_3d.geopotential_step)
 vertical_mass_flux = cuda.jit(device=True)(physics_3d.vertical_mass_flux)
+relative_vorticity = cuda.jit(device=True)(physics_3d.vorticity)
+potential_vorticity = cuda.jit(device=True)(physics_3d.potential_vorticity)
 
 # What a place in a field that is counted in 32 bits stays below.
 MOST_ELEMENTS = 2**32
@@ -46,13 +51,14 @@ class Work(NamedTuple):
 
     Attributes
     ----------
-    vertical, energy : (levels·rows·pitch,) W at the interface below, and Φ + K
+    vertical, energy, vorticity : (levels·rows·pitch,) W at the interface below, Φ + K, q at the north-east corner
     total, change, inverse : (rows·pitch,) Σ ∇·(p_s V)Δσ, p_s0 − p_s,new, 1/p_s,new
     row_factors, level_factors : of primitive_factors_cuda
     """
 
     vertical: Any
     energy: Any
+    vorticity: Any
     total: Any
     change: Any
     inverse: Any
@@ -73,7 +79,8 @@ def make_work(levels: int, rows: int, pitch: int, dtype: str) -> Work:
             f"a block has {levels} levels of {rows} × {pitch} cells with its halo: expected fewer than 2^32 cells on a "
             f"GPU; use more ranks"
         )
-    sizes = (levels * plane, levels * plane, plane, plane, plane, ROW_FACTORS * rows, LEVEL_FACTORS * levels)
+    field = levels * plane
+    sizes = (field, field, field, plane, plane, plane, ROW_FACTORS * rows, LEVEL_FACTORS * levels)
     return Work(*(workspace(size, dtype) for size in sizes))
 
 
@@ -122,6 +129,25 @@ def diagnose_columns(
             weight = factor * load(level_factors, THICKNESS * levels + k)
             above -= divergence(east * u_here, west * u_west, north * v_here, south * v_south, weight)
             theta_below = theta_here
+
+
+@cuda.jit(cache=True)
+def vorticity_cells(
+    u, v, coriolis, terms, row_factors, rows, pitch, first_row, last_row, first_column, last_column, vorticity
+):  # fmt: skip
+    """q at the north-east corner of one cell of one level (eq. 5)."""
+    x, y = cuda.grid(2)
+    i, j = first_column + x, first_row + y
+    if i < last_column and j < last_row:
+        plane = rows * pitch
+        at = j * pitch + i
+        place = at + cuda.blockIdx.z * plane
+        lower, upper = load(row_factors, COS_CENTER * rows + j), load(row_factors, COS_CENTER * rows + j + 1)
+        relative = relative_vorticity(
+            load(u, place), load(u, place + pitch), load(v, place), load(v, place + 1), lower, upper,
+            load(row_factors, CURL * rows + j)
+        )  # fmt: skip
+        store(vorticity, place, potential_vorticity(relative, load(coriolis, at), load(terms, CORNER * plane + at)))
 
 
 @cuda.jit(cache=True)
@@ -180,7 +206,7 @@ def advance(
     real, levels = np.dtype(u.dtype).type, int(table.shape[1])
     columns = last_column - first_column
     factors = work.row_factors, work.level_factors
-    launch(primitive_factors, blocks_of(max(last_row - first_row + 2, levels)), THREADS)(
+    launch(primitive_factors, blocks_of(max(last_row - first_row + 4, levels)), THREADS)(
         *(cos_center, cos_face, flat(table), float(inverse_distance), float(step), levels, first_row, last_row),
         *factors,
     )
@@ -189,13 +215,18 @@ def advance(
         *(u, v, theta, geopotential, terms, *factors, real(0.25), rows, pitch, levels),
         *(first_row, last_row + 1, first_column, last_column + 1, work.vertical, work.energy, work.total),
     )
+    # Two corners before a face and one beyond make the cubic of q along it.
+    launch(vorticity_cells, blocks_over(last_row + 3 - first_row, columns + 3, levels), (*BLOCK, 1))(
+        *(u, v, coriolis, terms, work.row_factors, rows, pitch),
+        *(first_row - 2, last_row + 1, first_column - 2, last_column + 1, work.vorticity),
+    )
     place = (first_row, last_row, first_column, last_column)
     blocks = blocks_over(last_row - first_row, columns)
     launch(pressure_cells, blocks, (*BLOCK, 1))(
         mass_0, work.total, float(step), pitch, *place, mass_new, work.change, work.inverse
     )
     launch(advance_columns, blocks, (*BLOCK, 1))(
-        *(u, v, theta, u_0, v_0, theta_0, coriolis, terms, *work[:2], *work[3:5], *factors),
-        *(real(-0.125 * step), real(inverse_distance * step), real(7.0), real(3.0)),
+        *(u, v, theta, u_0, v_0, theta_0, terms, *work[:3], *work[4:6], *factors),
+        *(real(-0.125 * step), real(inverse_distance * step), real(7.0), real(3.0), real(1.125), real(0.125)),
         *(rows, pitch, levels, *place, u_new, v_new, theta_new),
     )

@@ -19,7 +19,7 @@ THICKNESS, LOWER_INTERFACE, LEVEL_EXNER, HYDROSTATIC, WIND_WEIGHT, THETA_WEIGHT,
 def primitive_factors(
     cos_center, cos_face, table, scale, step, levels, first_row, last_row, row_factors, level_factors
 ):  # fmt: skip
-    """Factors of the rows `first_row` − 1 to `last_row` and of all levels.
+    """Factors of the rows `first_row` − 2 to `last_row` + 1 and of all levels.
 
     Parameters
     ----------
@@ -29,8 +29,8 @@ def primitive_factors(
     row_factors, level_factors : (ROW_FACTORS·rows,) and (LEVEL_FACTORS·levels,), out
     """
     thread = cuda.grid(1)
-    j = first_row - 1 + thread
-    if j <= last_row:
+    j = first_row - 2 + thread
+    if j <= last_row + 1:
         rows = cos_center.size
         center, face, face_south = load(cos_center, j), load(cos_face, j), load(cos_face, j - 1)
         store(row_factors, DIVERGENCE * rows + j, scale / center)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numba
 
-from clustermark.apps.climate import physics_3d
+from clustermark.apps.climate import physics, physics_3d
 from clustermark.apps.climate.surface_cpu import EAST_EXNER, EAST_WEIGHT, NORTH_EXNER, NORTH_WEIGHT
 from clustermark.devices.simd import lanes, load, magnitude, splat, store, store_first, zeros_like
 from clustermark.devices.simd_lookup import converted
@@ -19,6 +19,7 @@ _inline: Any = numba.njit(nogil=True, error_model="numpy", forceinline=True)
 divergence = _inline(physics_3d.divergence)
 kinetic_energy = _inline(physics_3d.kinetic_energy)
 potential_vorticity = _inline(physics_3d.potential_vorticity)
+twice_cubic_mean = _inline(physics.twice_cubic_mean)
 geopotential_step = _inline(physics_3d.geopotential_step)
 vorticity = _inline(physics_3d.vorticity)
 vertical_mass_flux = _inline(physics_3d.vertical_mass_flux)
@@ -95,36 +96,47 @@ def mass_row(mass_0, here, work, total, step, change, inverse, mass_new, first, 
 
 
 @_inline
-def flux_and_vorticity_row(
-    u, v, coriolis, here, south, north, plane, terms, corner, east_mass, east_mass_north, north_mass, south_mass,
-    lower, upper, factor, work, east, east_pair, through_north, north_pair, corners, first, last, width
+def flux_row(
+    u, v, here, south, north, terms, east_mass, east_mass_north, north_mass, south_mass, work, east, east_pair,
+    through_north, north_pair, first, last, width
 ):  # fmt: skip
-    """p_s u and p_s v cosφ at the faces of this level, their sums over two rows, and q at the corners (eq. 5)."""
+    """p_s u and p_s v cosφ at the faces of this level, and their sums over two rows."""
     for i in range(first, last, lanes(width)):
-        u_here = load(u, here + i, width)
-        u_north = load(u, north + i, width)
-        v_here = load(v, here + i, width)
-        flux_east = load(terms, east_mass + i, width) * u_here
-        flux_north = load(terms, north_mass + i, width) * v_here
+        flux_east = load(terms, east_mass + i, width) * load(u, here + i, width)
+        flux_north = load(terms, north_mass + i, width) * load(v, here + i, width)
         store(work, east + i, flux_east)
         store(work, through_north + i, flux_north)
-        store(work, east_pair + i, flux_east + load(terms, east_mass_north + i, width) * u_north)
+        beyond = load(terms, east_mass_north + i, width) * load(u, north + i, width)
+        store(work, east_pair + i, flux_east + beyond)
         store(work, north_pair + i, flux_north + load(terms, south_mass + i, width) * load(v, south + i, width))
-        relative = vorticity(u_here, u_north, v_here, load(v, here + i + 1, width), lower, upper, factor)
+
+
+@_inline
+def vorticity_row(
+    u, v, coriolis, here, north, plane, terms, corner, lower, upper, factor, work, corners, first, last, width
+):  # fmt: skip
+    """q at the corners of this level (eq. 5)."""
+    for i in range(first, last, lanes(width)):
+        relative = vorticity(
+            load(u, here + i, width), load(u, north + i, width), load(v, here + i, width),
+            load(v, here + i + 1, width), lower, upper, factor,
+        )  # fmt: skip
         q = potential_vorticity(relative, load(coriolis, plane + i, width), load(terms, corner + i, width))
         store(work, corners + i, q)
 
 
 @_inline
 def winds_row(
-    u_0, v_0, u, v, theta, here, north, below, terms, line, plane, work, q, q_south, north_pair, east_pair, vertical,
-    vertical_north, energy, energy_north, u_above, v_above, turn_u, turn_v, pull_u, pull_v, level, weight, u_new,
-    v_new, first, last, width
+    u_0, v_0, u, v, theta, here, north, below, terms, line, plane, work, vorticities, north_pair, east_pair, vertical,
+    vertical_north, energy, energy_north, u_above, v_above, turn_u, turn_v, pull_u, pull_v, level, weight, near, far,
+    u_new, v_new, first, last, width
 ):  # fmt: skip
     """u and v of this level after the stage (eqs. 6, 7).
 
-    `u_above` and `v_above` hold the vertical fluxes at the interface above and get those below, for the next level.
+    `vorticities` are the rows of q from two south of this one to the next north. `u_above` and `v_above` hold the
+    vertical fluxes at the interface above and get those below, for the next level.
     """
+    q_far, q_south, q, q_north = vorticities
     for i in range(first, last, lanes(width)):
         q_here = load(work, q + i, width)
         w_here = load(work, vertical + i, width)
@@ -132,9 +144,13 @@ def winds_row(
         t_here = load(theta, here + i, width)
         speed = load(u, here + i, width)
         sinking = (w_here + load(work, vertical + i + 1, width)) * (load(u, below + i, width) - speed)
+        turning = twice_cubic_mean(
+            load(work, q_far + i, width), load(work, q_south + i, width), q_here, load(work, q_north + i, width),
+            near, far,
+        )  # fmt: skip
         after = wind(
             load(u_0, here + i, width),
-            q_here + load(work, q_south + i, width),
+            turning,
             load(work, north_pair + i, width) + load(work, north_pair + i + 1, width),
             turn_u,
             load(work, energy + i + 1, width) - e_here,
@@ -149,9 +165,13 @@ def winds_row(
         store_first(u_new, here + i, after, last - i)
         speed = load(v, here + i, width)
         sinking = (w_here + load(work, vertical_north + i, width)) * (load(v, below + i, width) - speed)
+        turning = twice_cubic_mean(
+            load(work, q + i - 2, width), load(work, q + i - 1, width), q_here, load(work, q + i + 1, width),
+            near, far,
+        )  # fmt: skip
         after = wind(
             load(v_0, here + i, width),
-            load(work, q + i - 1, width) + q_here,
+            turning,
             load(work, east_pair + i - 1, width) + load(work, east_pair + i, width),
             turn_v,
             load(work, energy_north + i, width) - e_here,

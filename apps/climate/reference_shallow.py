@@ -44,6 +44,12 @@ def _south(a: Floats) -> Floats:
     return np.roll(a, 1, axis=0)
 
 
+def _middle(q: Floats, axis: int) -> Floats:
+    """q at the middle of a face between the corners behind it and at it, by the cubic through four in a line."""
+    before, behind, beyond = (np.roll(q, shift, axis) for shift in (2, 1, -1))
+    return (9.0 * (behind + q) - (before + beyond)) / 16.0
+
+
 def shallow_tendencies(
     h: Array,
     u: Array,
@@ -90,6 +96,6 @@ def shallow_tendencies(
     divergence = (zonal_flux - _west(zonal_flux)) + (meridional_flux - _south(meridional_flux))
     return Tendencies(
         depth=-divergence * inverse_spacing / center,
-        u=(q + _south(q)) / 2 * flux_at_u / center - (_east(energy) - energy) * inverse_spacing / center,
-        v=-(q + _west(q)) / 2 * flux_at_v - (_north(energy) - energy) * inverse_spacing,
+        u=_middle(q, 0) * flux_at_u / center - (_east(energy) - energy) * inverse_spacing / center,
+        v=-_middle(q, 1) * flux_at_v - (_north(energy) - energy) * inverse_spacing,
     )

@@ -1,8 +1,8 @@
 """Shallow water on the CPU: one pass over a block with rolling rows and explicit vectors.
 
-Every row is visited once. A first sweep makes the fluxes, potential vorticity and energies north of it, a second one
-the new fields from those and the ones of the row before, which `work` has kept. Both go by strips of columns, so that
-what is kept stays in the second cache however wide a panel is.
+Every row is visited once. A first sweep makes the fluxes and energies north of it and the potential vorticity one row
+further, a second one the new fields from those and the ones of the rows before, which `work` has kept. Both go by
+strips of columns, so that what is kept stays in the second cache however wide a panel is.
 """
 
 from __future__ import annotations
@@ -13,107 +13,121 @@ import numba
 import numpy as np
 
 from clustermark.apps.climate import physics
+from clustermark.apps.climate.layout import MOST_LANES, Array
 from clustermark.devices.simd import lanes, load, store
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "forceinline": True}
 _double_flux = numba.njit(**_OPTIONS)(physics.double_flux)
 _absolute_vorticity = numba.njit(**_OPTIONS)(physics.absolute_vorticity)
 _quarter_potential_vorticity = numba.njit(**_OPTIONS)(physics.quarter_potential_vorticity)
+_twice_cubic_mean = numba.njit(**_OPTIONS)(physics.twice_cubic_mean)
 _bernoulli = numba.njit(**_OPTIONS)(physics.bernoulli)
 _depth_change = numba.njit(**_OPTIONS)(physics.depth_change)
 _zonal_acceleration = numba.njit(**_OPTIONS)(physics.zonal_acceleration)
 _meridional_acceleration = numba.njit(**_OPTIONS)(physics.meridional_acceleration)
 
-# Rows of `work` that a chunk needs: potential vorticity, both fluxes and energy, each of two neighbouring rows.
-ROLLING_ROWS = 8
+# Rows of `work` that a chunk needs: potential vorticity of four neighbouring rows, both fluxes and energy of two each.
+ROLLING_ROWS = 10
+_NORTHWARD, _EASTWARD, _ENERGY = 4, 6, 8
 # Columns of a strip [bytes]: so many of ROLLING_ROWS and of the fields fit in a second cache of 512 KiB. Narrow strips,
 # which would fit in the first, take up to twice the time: memory is read ahead only along whole rows.
 STRIP_BYTES = 24576
 
 
+def make_work(chunks: int, pitch: int, dtype: str) -> Array:
+    """Workspace of `shallow_stage`: (chunks, ROLLING_ROWS, elements of a row and what vectors may overrun)."""
+    return np.zeros((chunks, ROLLING_ROWS, pitch + 2 * MOST_LANES), dtype)
+
+
 @numba.njit(nogil=True, error_model="numpy")
-def _between_rows(h, u, v, bottom, coriolis, metric, gravity, row, pitch, first, last, width, work, here, north):
-    """Potential vorticity and V north of a row; U and energy of the row beyond (docs/climate.md, 1 to 5).
+def _ahead(h, u, v, bottom, coriolis, metric, gravity, row, pitch, first, last, width, work, kept):
+    """Of the row north of a row: potential vorticity, U and energy; and V through the face between (1 to 5).
 
     Parameters
     ----------
-    metric : see _metric_between
+    metric : see _metric_ahead
     row : index of element (j, 0)
     first, last : columns
-    here, north : places in `work` of the kept rows of j, and of j + 1
+    kept : places in `work` of the rows of q of j + 1, of V of j, of U and of B of j + 1
     """
     per_longitude, per_latitude, per_latitude_north, cos_face, quarter, north_weight, south_weight = metric
+    vorticities, northward, eastward, energies = kept
     for i in range(first, last, lanes(width)):
         k = row + i
         n = k + pitch
-        depth, depth_east = load(h, k, width), load(h, k + 1, width)
-        depth_north, depth_north_east = load(h, n, width), load(h, n + 1, width)
-        v_here, u_north = load(v, k, width), load(u, n, width)
+        depth, depth_east = load(h, n, width), load(h, n + 1, width)
+        v_here, u_here = load(v, n, width), load(u, n, width)
+        v_south = load(v, k, width)
         vorticity = _absolute_vorticity(
             v_here,
-            load(v, k + 1, width),
-            load(u, k, width),
-            u_north,
-            load(coriolis, k, width),
+            load(v, n + 1, width),
+            u_here,
+            load(u, n + pitch, width),
+            load(coriolis, n, width),
             per_longitude,
             per_latitude,
             per_latitude_north,
         )
-        q = _quarter_potential_vorticity(vorticity, depth, depth_east, depth_north, depth_north_east)
+        north, north_east = load(h, n + pitch, width), load(h, n + pitch + 1, width)
         energy = _bernoulli(
-            u_north,
+            u_here,
             load(u, n - 1, width),
-            load(v, n, width),
             v_here,
-            depth_north,
+            v_south,
+            depth,
             load(bottom, n, width),
             quarter,
             north_weight,
             south_weight,
             gravity,
         )
-        store(work, here + i, q)
-        store(work, here + 2 * pitch + i, _double_flux(depth, depth_north, v_here * cos_face))
-        store(work, north + 4 * pitch + i, _double_flux(depth_north, depth_north_east, u_north))
-        store(work, north + 6 * pitch + i, energy)
+        q = _quarter_potential_vorticity(vorticity, depth, depth_east, north, north_east)
+        store(work, vorticities + i, q)
+        store(work, northward + i, _double_flux(load(h, k, width), depth, v_south * cos_face))
+        store(work, eastward + i, _double_flux(depth, depth_east, u_here))
+        store(work, energies + i, energy)
 
 
 @numba.njit(nogil=True, error_model="numpy")
-def _new_row(h0, u0, v0, factors, row, pitch, first, last, width, work, here, other, h_new, u_new, v_new):
+def _new_row(h0, u0, v0, factors, row, first, last, width, work, rings, h_new, u_new, v_new):
     """The new fields of a row (docs/climate.md, 6 to 8).
 
     Parameters
     ----------
     factors : see _step_factors
-    here, other : places in `work` of the kept rows of j, and of j − 1 and j + 1
+    rings : see _rings
     """
-    divergence, zonal_rotation, zonal_gradient, meridional_rotation, meridional_gradient = factors
+    divergence, zonal_rotation, zonal_gradient, meridional_rotation, meridional_gradient, near, far = factors
+    (q_far, q_south, q_here, q_north), (over, under), (along, beyond), (energies, energies_north) = rings
     for i in range(first, last, lanes(width)):
-        q, q_south = here + i, other + i
-        flux_north, flux_south = q + 2 * pitch, q_south + 2 * pitch
-        flux, flux_beyond = q + 4 * pitch, q_south + 4 * pitch
-        energy = load(work, q + 6 * pitch, width)
-        vorticity = load(work, q, width)
-        west, east = load(work, flux - 1, width), load(work, flux, width)
-        north, south = load(work, flux_north, width), load(work, flux_south, width)
+        q, west, east = q_here + i, load(work, along + i - 1, width), load(work, along + i, width)
+        vorticity, energy = load(work, q, width), load(work, energies + i, width)
+        north, south = load(work, over + i, width), load(work, under + i, width)
         change_h = _depth_change(east, west, north, south, divergence)
         change_u = _zonal_acceleration(
-            vorticity,
-            load(work, q_south, width),
-            north + load(work, flux_north + 1, width),
-            south + load(work, flux_south + 1, width),
+            _twice_cubic_mean(
+                load(work, q_far + i, width),
+                load(work, q_south + i, width),
+                vorticity,
+                load(work, q_north + i, width),
+                near,
+                far,
+            ),
+            north + load(work, over + i + 1, width),
+            south + load(work, under + i + 1, width),
             energy,
-            load(work, q + 6 * pitch + 1, width),
+            load(work, energies + i + 1, width),
             zonal_rotation,
             zonal_gradient,
         )
         change_v = _meridional_acceleration(
-            vorticity,
-            load(work, q - 1, width),
+            _twice_cubic_mean(
+                load(work, q - 2, width), load(work, q - 1, width), vorticity, load(work, q + 1, width), near, far
+            ),
             west + east,
-            load(work, flux_beyond - 1, width) + load(work, flux_beyond, width),
+            load(work, beyond + i - 1, width) + load(work, beyond + i, width),
             energy,
-            load(work, q_south + 6 * pitch, width),
+            load(work, energies_north + i, width),
             meridional_rotation,
             meridional_gradient,
         )
@@ -123,18 +137,33 @@ def _new_row(h0, u0, v0, factors, row, pitch, first, last, width, work, here, ot
 
 
 @numba.njit(nogil=True, error_model="numpy", forceinline=True)
-def _metric_between(cos_center, cos_face, j, inverse_spacing):
-    """What `_between_rows` multiplies with, in float64: 1/(aΔ cos φ), cos φ of the rows by it, weights of energies."""
-    north = cos_center[j + 1]
-    per_longitude = inverse_spacing / cos_face[j]
+def _rings(base, j, wide):
+    """Places in `work` of the kept rows around row j: q of j − 2 to j + 1; V of j and j − 1; U, B of j and j + 1."""
+    even, odd = base + (j & 1) * wide, base + (1 - (j & 1)) * wide
+    vorticities = (
+        base + ((j + 2) & 3) * wide, base + ((j + 3) & 3) * wide, base + (j & 3) * wide, base + ((j + 1) & 3) * wide
+    )  # fmt: skip
+    return (
+        vorticities,
+        (even + _NORTHWARD * wide, odd + _NORTHWARD * wide),
+        (even + _EASTWARD * wide, odd + _EASTWARD * wide),
+        (even + _ENERGY * wide, odd + _ENERGY * wide),
+    )
+
+
+@numba.njit(nogil=True, error_model="numpy", forceinline=True)
+def _metric_ahead(cos_center, cos_face, j, inverse_spacing):
+    """What `_ahead` multiplies with, in float64: of q of row j + 1, of V of j, of the energy of j + 1."""
+    center, north = cos_center[j + 1], cos_face[j + 1]
+    per_longitude = inverse_spacing / north
     return (
         per_longitude,
-        per_longitude * cos_center[j],
-        per_longitude * north,
+        per_longitude * center,
+        per_longitude * cos_center[j + 2],
         cos_face[j],
         0.25,
-        0.25 * cos_face[j + 1] / north,
-        0.25 * cos_face[j] / north,
+        0.25 * north / center,
+        0.25 * cos_face[j] / center,
     )
 
 
@@ -142,7 +171,8 @@ def _metric_between(cos_center, cos_face, j, inverse_spacing):
 def _step_factors(cosine, inverse_spacing, timestep):
     """What `_new_row` multiplies with, in float64."""
     gradient = timestep * inverse_spacing
-    return 0.5 * gradient / cosine, 0.25 * timestep / cosine, gradient / cosine, 0.25 * timestep, gradient
+    turn = 0.25 * timestep
+    return 0.5 * gradient / cosine, turn / cosine, gradient / cosine, turn, gradient, 1.125, 0.125
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", parallel=True)
@@ -171,9 +201,9 @@ def shallow_stage(
     u_new,
     v_new,
 ):
-    """One stage of shallow water, new = old + Δt·F(state), enstrophy-conserving (Sadourny 1975; reference_shallow.py).
+    """One stage of shallow water, new = old + Δt·F(state), the enstrophy form of Sadourny 1975 (reference_shallow.py).
 
-    The same bits for any region, number of chunks and number of threads. Cells of the region read one cell around it.
+    The same bits for any region, number of chunks and number of threads. Cells of the region read two cells around it.
 
     Parameters
     ----------
@@ -186,45 +216,42 @@ def shallow_stage(
     pitch : elements from row to row
     first_row, last_row, first_column, last_column : region in padded indices, ends exclusive
     width : lanes of a vector
-    work : (chunks, ROLLING_ROWS, pitch), one chunk of rows per thread at a time
+    work : make_work, one chunk of rows per thread at a time
     h_new, u_new, v_new : out; none of the arrays before. What is written up to a vector less one behind the last
         column is right where the state is valid there, and anything elsewhere.
     """
     chunks = work.shape[0]
+    wide = np.int64(work.shape[2])
     kept = work.reshape(-1)
     size = np.int64(lanes(width))
     columns = max(np.int64(STRIP_BYTES // work.itemsize) // size, 1) * size
     for chunk in numba.prange(chunks):
-        base = np.int64(chunk) * ROLLING_ROWS * pitch
+        base = np.int64(chunk) * ROLLING_ROWS * wide
         start = first_row + (last_row - first_row) * np.int64(chunk) // chunks
         end = first_row + (last_row - first_row) * (np.int64(chunk) + 1) // chunks
         # Whole vectors: what is written behind the region has the right values where the inputs are valid there.
         end_column = first_column + (last_column - first_column + size - 1) // size * size
         for first in range(first_column, end_column, columns):
             last = min(first + columns, end_column)
-            for j in range(start - 1, end):
-                here, other = base + (j & 1) * pitch, base + (1 - (j & 1)) * pitch
-                row = np.int64(j * pitch)
-                metric = _metric_between(cos_center, cos_face, j, inverse_spacing)
-                _between_rows(
+            # q of the row two before the first new one comes first; what else is made with it there is not read.
+            for j in range(start - 3, end):
+                row, rings = np.int64(j * pitch), _rings(base, j, wide)
+                _ahead(
                     h,
                     u,
                     v,
                     bottom,
                     coriolis,
-                    metric,
+                    _metric_ahead(cos_center, cos_face, j, inverse_spacing),
                     gravity,
                     row,
                     pitch,
-                    first - 1,
+                    first - 2,
                     last + 1,
                     width,
                     kept,
-                    here,
-                    other,
+                    (rings[0][3], rings[1][0], rings[2][1], rings[3][1]),
                 )
                 if j >= start:
                     factors = _step_factors(cos_center[j], inverse_spacing, timestep)
-                    _new_row(
-                        h0, u0, v0, factors, row, pitch, first, last, width, kept, here, other, h_new, u_new, v_new
-                    )
+                    _new_row(h0, u0, v0, factors, row, first, last, width, kept, rings, h_new, u_new, v_new)

@@ -1,7 +1,7 @@
 """Shallow water on the GPU: one thread per cell; the entries of shallow_cpu.py, same names and arguments.
 
 Arrays are on the device. A thread makes the fluxes, vorticities and energies around its cell anew from h, u and v:
-three corners, eight fluxes and three energies, from values that neighbouring threads have brought into the first
+seven corners, eight fluxes and three energies, from values that neighbouring threads have brought into the first
 cache. What must move is 11 words a cell and stage: h, u, v, the old three, b and f in, three out.
 """
 
@@ -19,6 +19,7 @@ from clustermark.devices.numba_cuda import cuda
 double_flux = cuda.jit(device=True)(physics.double_flux)
 absolute_vorticity = cuda.jit(device=True)(physics.absolute_vorticity)
 quarter_potential_vorticity = cuda.jit(device=True)(physics.quarter_potential_vorticity)
+twice_cubic_mean = cuda.jit(device=True)(physics.twice_cubic_mean)
 bernoulli = cuda.jit(device=True)(physics.bernoulli)
 depth_change = cuda.jit(device=True)(physics.depth_change)
 zonal_acceleration = cuda.jit(device=True)(physics.zonal_acceleration)
@@ -40,7 +41,7 @@ def make_work(rows: int, dtype: str) -> Any:
 
 @cuda.jit(cache=True)
 def shallow_factors(cos_center, cos_face, inverse_spacing, timestep, first_row, last_row, factors):
-    """Factors of the rows `first_row` − 1 to `last_row`, in float64 before the cast.
+    """Factors of the rows `first_row` − 2 to `last_row`, in float64 before the cast.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def shallow_factors(cos_center, cos_face, inverse_spacing, timestep, first_row, 
     inverse_spacing, timestep : float64, 1/(aΔ) [1/m] and Δt [s]
     factors : (FACTORS·rows,), out
     """
-    j = first_row - 1 + cuda.grid(1)
+    j = first_row - 2 + cuda.grid(1)
     if j <= last_row:
         rows = cos_center.size
         center, center_north = np.float64(load(cos_center, j)), np.float64(load(cos_center, j + 1))
@@ -83,6 +84,29 @@ def _corner(h, u, v, coriolis, factors, rows, j, at, pitch):
 
 
 @cuda.jit(device=True)
+def _turning(h, u, v, coriolis, factors, rows, j, at, pitch, near, far):
+    """`twice_cubic_mean` of q/4 along the east face of a cell, from four corners of a column, and along its north."""
+    q = _corner(h, u, v, coriolis, factors, rows, j, at, pitch)
+    along_u = twice_cubic_mean(
+        _corner(h, u, v, coriolis, factors, rows, j - 2, at - 2 * pitch, pitch),
+        _corner(h, u, v, coriolis, factors, rows, j - 1, at - pitch, pitch),
+        q,
+        _corner(h, u, v, coriolis, factors, rows, j + 1, at + pitch, pitch),
+        near,
+        far,
+    )
+    along_v = twice_cubic_mean(
+        _corner(h, u, v, coriolis, factors, rows, j, at - 2, pitch),
+        _corner(h, u, v, coriolis, factors, rows, j, at - 1, pitch),
+        q,
+        _corner(h, u, v, coriolis, factors, rows, j, at + 1, pitch),
+        near,
+        far,
+    )
+    return along_u, along_v
+
+
+@cuda.jit(device=True)
 def _energy(h, u, v, bottom, factors, rows, j, at, pitch, quarter, gravity):
     """B of a cell (docs/climate.md, water 4 and 5)."""
     return bernoulli(
@@ -113,15 +137,15 @@ def _through_north(h, v, cos_face, at, pitch):
 
 @cuda.jit(cache=True)
 def advance_cells(
-    h, u, v, h0, u0, v0, bottom, coriolis, factors, quarter, gravity, turn, pull, rows, pitch, first_row, last_row,
-    first_column, last_column, h_new, u_new, v_new
+    h, u, v, h0, u0, v0, bottom, coriolis, factors, quarter, near, far, gravity, turn, pull, rows, pitch, first_row,
+    last_row, first_column, last_column, h_new, u_new, v_new
 ):  # fmt: skip
     """One cell after a stage (docs/climate.md, water 6 to 8); see shallow_cpu.shallow_stage.
 
     Parameters
     ----------
     factors : of shallow_factors
-    quarter, gravity, turn, pull : ¼, g, ¼Δt, Δt/(aΔ)
+    quarter, near, far, gravity, turn, pull : ¼, 9/8, 1/8, g, ¼Δt, Δt/(aΔ)
     """
     i, y = cuda.grid(2)
     i, j = first_column + i, first_row + y
@@ -129,9 +153,7 @@ def advance_cells(
         at = j * pitch + i
         south, north = at - pitch, at + pitch
         face, face_south = load(factors, COS_FACE * rows + j), load(factors, COS_FACE * rows + j - 1)
-        q = _corner(h, u, v, coriolis, factors, rows, j, at, pitch)
-        q_south = _corner(h, u, v, coriolis, factors, rows, j - 1, south, pitch)
-        q_west = _corner(h, u, v, coriolis, factors, rows, j, at - 1, pitch)
+        turning_u, turning_v = _turning(h, u, v, coriolis, factors, rows, j, at, pitch, near, far)
         energy = _energy(h, u, v, bottom, factors, rows, j, at, pitch, quarter, gravity)
         energy_east = _energy(h, u, v, bottom, factors, rows, j, at + 1, pitch, quarter, gravity)
         energy_north = _energy(h, u, v, bottom, factors, rows, j + 1, north, pitch, quarter, gravity)
@@ -141,9 +163,9 @@ def advance_cells(
         over += _through_north(h, v, face, at + 1, pitch)
         under += _through_north(h, v, face_south, south + 1, pitch)
         rotation, gradient = load(factors, ROTATION * rows + j), load(factors, GRADIENT * rows + j)
-        gained_u = zonal_acceleration(q, q_south, over, under, energy, energy_east, rotation, gradient)
+        gained_u = zonal_acceleration(turning_u, over, under, energy, energy_east, rotation, gradient)
         beyond = _through_east(h, u, north - 1) + _through_east(h, u, north)
-        lost_v = meridional_acceleration(q, q_west, west + east, beyond, energy, energy_north, turn, pull)
+        lost_v = meridional_acceleration(turning_v, west + east, beyond, energy, energy_north, turn, pull)
         h_after, u_after, v_after = load(h0, at) - lost, load(u0, at) + gained_u, load(v0, at) - lost_v
         # All is read before anything is written: to the compiler the new arrays might be the old ones.
         store(h_new, at, h_after)
@@ -184,11 +206,11 @@ def shallow_stage(
     if first_row >= last_row or first_column >= last_column:
         return
     real, rows = np.dtype(u.dtype).type, int(cos_center.size)
-    launch(shallow_factors, blocks_of(last_row - first_row + 2), THREADS)(
+    launch(shallow_factors, blocks_of(last_row - first_row + 3), THREADS)(
         cos_center, cos_face, float(inverse_spacing), float(timestep), first_row, last_row, work
     )
     launch(advance_cells, blocks_over(last_row - first_row, last_column - first_column), (*BLOCK, 1))(
         *(h, u, v, h0, u0, v0, bottom, coriolis, work),
-        *(real(0.25), real(gravity), real(0.25 * timestep), real(timestep * inverse_spacing)),
+        *(real(0.25), real(1.125), real(0.125), real(gravity), real(0.25 * timestep), real(timestep * inverse_spacing)),
         *(rows, pitch, first_row, last_row, first_column, last_column, h_new, u_new, v_new),
     )

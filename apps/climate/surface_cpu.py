@@ -90,20 +90,20 @@ def surface_terms(
     chunks : pieces that threads may take
     width : Width of the vectors
     exner : (rows·pitch,) float64, scratch
-    terms : (TERMS·rows·pitch,) in the precision of the fields, out, one cell beyond the region
+    terms : (TERMS·rows·pitch,) in the precision of the fields, out, a cell beyond the region, two in the south and west
     """
-    first, last = first_column - 1, last_column + 1
+    first, last = first_column - 2, last_column + 1
     plane = rows * pitch
     exact = ordered(width)
     for chunk in numba.prange(chunks):
         c = np.int64(chunk)
-        count = last_row + 3 - first_row
-        for j in range(first_row - 1 + count * c // chunks, first_row - 1 + count * (c + 1) // chunks):
+        count = last_row + 4 - first_row
+        for j in range(first_row - 2 + count * c // chunks, first_row - 2 + count * (c + 1) // chunks):
             exner_row(mass, exner, j * pitch, power_table, 1.0 / reference_pressure, first, last + 1, exact)
     for chunk in numba.prange(chunks):
         c = np.int64(chunk)
-        count = last_row + 2 - first_row
-        for j in range(first_row - 1 + count * c // chunks, first_row - 1 + count * (c + 1) // chunks):
+        count = last_row + 3 - first_row
+        for j in range(first_row - 2 + count * c // chunks, first_row - 2 + count * (c + 1) // chunks):
             terms_row(
                 mass, exner, j * pitch, (j + 1) * pitch, cos_face[j], 0.5 * heat_capacity, plane, terms, first, last,
                 exact,

@@ -102,10 +102,10 @@ def surface_terms(
     """
     if first_row >= last_row or first_column >= last_column:
         return
-    place = (first_row - 1, last_row + 2, first_column - 1, last_column + 2)
+    place = (first_row - 2, last_row + 2, first_column - 2, last_column + 2)
     blocks = blocks_over(place[1] - place[0], place[3] - place[2])
     launch(exner_cells, blocks, (*BLOCK, 1))(mass, power_table, 1.0 / reference_pressure, pitch, *place, exner)
-    place = (first_row - 1, last_row + 1, first_column - 1, last_column + 1)
+    place = (first_row - 2, last_row + 1, first_column - 2, last_column + 1)
     blocks = blocks_over(place[1] - place[0], place[3] - place[2])
     launch(terms_cells, blocks, (*BLOCK, 1))(
         mass, exner, cos_face, 0.5 * heat_capacity, rows * pitch, pitch, *place, terms

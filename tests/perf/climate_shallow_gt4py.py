@@ -51,10 +51,12 @@ def build(dtype: str) -> Any:
             q = (curl * spacing / face + coriolis) / ((h + h[1, 0, 0] + h[0, 1, 0] + h[1, 1, 0]) * 0.25)
             meridional = (v * v * face + v[0, -1, 0] * v[0, -1, 0] * face[-1]) / center
             B = 0.25 * (u * u + u[-1, 0, 0] * u[-1, 0, 0] + meridional) + gravity * (h + bottom)
+            turn_u = 1.125 * (q + q[0, -1, 0]) - 0.125 * (q[0, -2, 0] + q[0, 1, 0])
+            turn_v = 1.125 * (q + q[-1, 0, 0]) - 0.125 * (q[-2, 0, 0] + q[1, 0, 0])
             flux_u = 0.125 * (V + V[1, 0, 0] + V[0, -1, 0] + V[1, -1, 0]) / center
             flux_v = 0.125 * (U + U[-1, 0, 0] + U[0, 1, 0] + U[-1, 1, 0])
             h_new = h0 - dt * (U - U[-1, 0, 0] + V - V[0, -1, 0]) * spacing / center  # noqa: F841
-            u_new = u0 + dt * ((q + q[0, -1, 0]) * flux_u - (B[1, 0, 0] - B) * spacing / center)  # noqa: F841
-            v_new = v0 - dt * ((q + q[-1, 0, 0]) * flux_v + (B[0, 1, 0] - B) * spacing)  # noqa: F841
+            u_new = u0 + dt * (turn_u * flux_u - (B[1, 0, 0] - B) * spacing / center)  # noqa: F841
+            v_new = v0 - dt * (turn_v * flux_v + (B[0, 1, 0] - B) * spacing)  # noqa: F841
 
     return stage

@@ -69,8 +69,11 @@ def devito_stage(data: Panel, dtype: str) -> tuple[Callable[[], float], Callable
     flux_u = eighth * (V(0, 0) + V(0, 1) + V(-1, 0) + V(-1, 1)) / center()
     flux_v = eighth * (U(0, 0) + U(0, -1) + U(1, 0) + U(1, -1))
     divergence = (U(0, 0) - U(0, -1) + V(0, 0) - V(-1, 0)) * spacing / center()
-    change_u = (q(0, 0) + q(-1, 0)) * flux_u - (B(0, 1) - B(0, 0)) * spacing / center()
-    change_v = (q(0, 0) + q(0, -1)) * flux_v + (B(1, 0) - B(0, 0)) * spacing
+    near, far = real(1.125), real(0.125)
+    turn_u = near * (q(0, 0) + q(-1, 0)) - far * (q(-2, 0) + q(1, 0))
+    turn_v = near * (q(0, 0) + q(0, -1)) - far * (q(0, -2) + q(0, 1))
+    change_u = turn_u * flux_u - (B(0, 1) - B(0, 0)) * spacing / center()
+    change_v = turn_v * flux_v + (B(1, 0) - B(0, 0)) * spacing
     operator = devito.Operator(
         [
             devito.Eq(out["h"][y, x], at("h0") - dt * divergence),

@@ -118,7 +118,7 @@ def ours(blocks: Blocks, threads: int) -> Local:
     """shallow_stage of apps/climate."""
     import numba
 
-    from clustermark.apps.climate.shallow_cpu import ROLLING_ROWS, shallow_stage
+    from clustermark.apps.climate.shallow_cpu import make_work, shallow_stage
     from clustermark.devices.simd import Width, native_width
 
     fields, data = blocks.fields, blocks.data
@@ -139,7 +139,7 @@ def ours(blocks: Blocks, threads: int) -> Local:
         HALO,
         HALO + blocks.columns,
         width,
-        np.zeros((threads, ROLLING_ROWS, blocks.pitch), dtype),
+        make_work(threads, blocks.pitch, str(dtype)),
         *outputs,
     )
 

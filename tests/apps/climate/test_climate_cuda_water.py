@@ -119,12 +119,12 @@ def test_the_old_state_is_added_to_and_regions_do_not_show() -> None:
     assert not same(stage(faulty(given, "ground"), old), whole)
 
 
-def test_one_cell_around_a_region_is_read_and_no_other() -> None:
+def test_two_cells_around_a_region_are_read_and_no_others() -> None:
     given = layer("float32")
     region = Region(HALO + 2, HALO + ROWS - 2, HALO + 5, HALO + 26)
     box = (slice(region.first_row, region.last_row), slice(region.first_column, region.last_column))
     whole = stage(given, nothing(given))
-    for cells in (1, 0):
+    for cells in (2, 1):
         needed = np.zeros(given.h.shape, bool)
         rows = slice(region.first_row - cells, region.last_row + cells)
         needed[rows, region.first_column - cells : region.last_column + cells] = True
@@ -132,7 +132,7 @@ def test_one_cell_around_a_region_is_read_and_no_other() -> None:
             name: np.where(needed, getattr(given, name), np.nan) for name in ("h", "u", "v", "bottom", "coriolis")
         }
         found = stage(replace(given, **poisoned), nothing(given), region)
-        assert all((a[box] == b[box]).all() for a, b in zip(whole, found, strict=True)) is (cells == 1)
+        assert all((a[box] == b[box]).all() for a, b in zip(whole, found, strict=True)) is (cells == 2)
 
 
 def test_a_stage_moves_eleven_words_a_cell() -> None:

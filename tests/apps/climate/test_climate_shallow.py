@@ -28,7 +28,7 @@ from clustermark.apps.climate import physics
 from clustermark.apps.climate.layout import HALO, Array, Region
 from clustermark.apps.climate.planet import WILLIAMSON
 from clustermark.apps.climate.reference_shallow import shallow_tendencies
-from clustermark.apps.climate.shallow_cpu import ROLLING_ROWS, shallow_stage
+from clustermark.apps.climate.shallow_cpu import make_work, shallow_stage
 from clustermark.devices.simd import Width
 
 
@@ -57,7 +57,7 @@ def stage(
         region.first_column,
         region.last_column,
         Width(lanes),
-        np.zeros((chunks, ROLLING_ROWS, pitch), dtype),
+        make_work(chunks, pitch, str(dtype)),
         *new,
     )
     shallow_stage(*arguments)
@@ -110,11 +110,11 @@ def test_a_block_in_four_regions_has_the_bits_of_the_whole(row: int, column: int
             assert all(a[box].tobytes() == b[box].tobytes() for a, b in zip(whole, part, strict=True))
 
 
-def test_only_one_cell_around_a_region_is_read_and_only_a_vector_behind_it_is_written() -> None:
+def test_only_two_cells_around_a_region_are_read_and_only_a_vector_behind_it_is_written() -> None:
     given, lanes = layer(), 4
     region = Region(HALO + 2, HALO + ROWS - 2, HALO + 5, HALO + 26)
     needed = np.zeros(given.h.shape, bool)
-    needed[region.first_row - 1 : region.last_row + 1, region.first_column - 1 : region.last_column + 1] = True
+    needed[region.first_row - 2 : region.last_row + 2, region.first_column - 2 : region.last_column + 2] = True
     poisoned = {name: np.where(needed, getattr(given, name), np.nan) for name in ("h", "u", "v", "bottom", "coriolis")}
     found = stage(replace(given, **poisoned), nothing(given), region, lanes, fill=7.0)
     box = (slice(region.first_row, region.last_row), slice(region.first_column, region.last_column))
@@ -153,7 +153,8 @@ def test_mass_is_conserved_between_walls_and_only_there(open_face: bool) -> None
     assert (abs(gained.sum()) < 1e-14 * abs(gained).sum()) is not open_face
 
 
-def test_the_reference_conserves_mass_and_potential_enstrophy_on_a_periodic_plane() -> None:
+def test_the_reference_conserves_mass_and_of_rough_potential_enstrophy_all_but_a_hundredth_on_a_plane() -> None:
+    """With the mean of two corners it would be all of it; the cubic through four gives that up."""
     given = layer()
     flat = replace(given, cos_center=np.ones_like(given.cos_center), cos_face=np.ones_like(given.cos_face))
     rate = truth(flat)
@@ -166,15 +167,15 @@ def test_the_reference_conserves_mass_and_potential_enstrophy_on_a_periodic_plan
 
     q = (curl(flat.u, flat.v) + flat.coriolis) / corner(flat.h)
     change = q * curl(rate.u, rate.v) - q * q / 2 * corner(rate.depth)
-    assert abs(change.sum()) < 1e-13 * abs(change).sum()
+    assert abs(change.sum()) < 0.01 * abs(change).sum()
     assert abs(rate.depth.sum()) < 1e-13 * abs(rate.depth).sum()
 
 
 def steady_error(cells: int) -> np.ndarray:
     """Root-mean-square tendencies of Williamson's case 2 with α = π/4, which should vanish."""
     spacing, alpha = np.pi / 2 / cells, np.pi / 4
-    latitude = -np.pi / 4 + np.arange(-1, cells + 1) * spacing
-    longitude, center = np.meshgrid(np.arange(-1, 3 * cells + 1) * spacing, latitude)
+    latitude = -np.pi / 4 + np.arange(-2, cells + 2) * spacing
+    longitude, center = np.meshgrid(np.arange(-2, 3 * cells + 2) * spacing, latitude)
     wind = 2 * np.pi * WILLIAMSON.radius / (12 * 86400)
 
     def sine(east: Any, north: Any) -> Any:
@@ -195,7 +196,7 @@ def steady_error(cells: int) -> np.ndarray:
         WILLIAMSON.gravity,
     )
     fields = (rate.depth, rate.u, rate.v)
-    return np.array([np.sqrt((field[1:-1, 1:-1] ** 2).mean()) for field in fields])
+    return np.array([np.sqrt((field[2:-2, 2:-2] ** 2).mean()) for field in fields])
 
 
 def test_a_steady_flow_of_the_sphere_becomes_steady_at_second_order() -> None:
