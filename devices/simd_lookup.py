@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 
 from clustermark.devices.simd_types import ELEMENTS, LANE, Vector, operation, spread, vector_type
 
@@ -35,6 +35,23 @@ def element(typing_context: Any, array: Any, index: Any) -> Any:
         return builder.load(builder.gep(data, [position]))
 
     return array.dtype(array, index), generate
+
+
+@operation
+def ask_for(typing_context: Any, array: Any, index: Any) -> Any:
+    """Bring the cache line of array[index] into the caches, and do not wait for it; any index will do."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        position = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        data = context.make_array(array)(context, builder, arguments[0]).data
+        place, number = builder.bitcast(builder.gep(data, [position]), ir.IntType(8).as_pointer()), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        # To be read, again and again, data.
+        builder.call(function, [place, *(ir.Constant(number, value) for value in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(array, index), generate
 
 
 @operation

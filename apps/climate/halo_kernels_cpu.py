@@ -12,7 +12,7 @@ import numba
 
 from clustermark.devices.simd import load, splat, store_first
 from clustermark.devices.simd_exact import fused, ordered_totals
-from clustermark.devices.simd_lookup import element
+from clustermark.devices.simd_lookup import ask_for, element
 
 # Points whose sums are made together.
 TOGETHER = 4
@@ -97,6 +97,14 @@ def four_columns(field, donors, n, level, pitch, width):
 
 
 @_inline
+def _ask_for_four_rows(field, donors, n, level, pitch):
+    """What `four_columns` will read: where a line of points lies in the other panel no cache can guess."""
+    place = element(donors[0], n) + level
+    for row in range(4):
+        ask_for(field, place + row * pitch)
+
+
+@_inline
 def _scalar(field, donors, n, level, pitch, width):
     total, along = four_columns(field, donors, n, level, pitch, width)
     return total * along
@@ -111,11 +119,12 @@ def _wind(u, v, east, north, n, level, pitch, width):
 
 @numba.njit(nogil=True, error_model="numpy")
 def _scalar_piece(field, segment, donors, pitch, plane, levels, width, buffer):
-    """`interpolate_scalar` for the points of one segment."""
+    """`interpolate_scalar` for the points of one segment; the lines of the next level are asked for meanwhile."""
     first, last, spot, stride = segment[0], segment[1], segment[2], segment[3]
     end = last - 1
     for k in range(levels):
         level, target = k * plane, spot + k * stride - first
+        below = min(k + 1, levels - 1) * plane
         for n in range(first, last, TOGETHER):
             values = ordered_totals(
                 _scalar(field, donors, n, level, pitch, width),
@@ -124,6 +133,9 @@ def _scalar_piece(field, segment, donors, pitch, plane, levels, width, buffer):
                 _scalar(field, donors, min(n + 3, end), level, pitch, width),
             )
             store_first(buffer, target + n, values, last - n)
+            # The lines of every other point hold those of its neighbours too.
+            for m in range(n, min(n + TOGETHER, last), 2):
+                _ask_for_four_rows(field, donors, m, below, pitch)
 
 
 @numba.njit(nogil=True, error_model="numpy")
@@ -133,6 +145,7 @@ def _wind_piece(u, v, segment, east, north, pitch, plane, levels, width, buffer)
     end = last - 1
     for k in range(levels):
         level, target = k * plane, spot + k * stride - first
+        below = min(k + 1, levels - 1) * plane
         for n in range(first, last, TOGETHER):
             values = ordered_totals(
                 _wind(u, v, east, north, n, level, pitch, width),
@@ -141,6 +154,9 @@ def _wind_piece(u, v, segment, east, north, pitch, plane, levels, width, buffer)
                 _wind(u, v, east, north, min(n + 3, end), level, pitch, width),
             )
             store_first(buffer, target + n, values, last - n)
+            for m in range(n, min(n + TOGETHER, last), 2):
+                _ask_for_four_rows(u, east, m, below, pitch)
+                _ask_for_four_rows(v, north, m, below, pitch)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")

@@ -35,7 +35,7 @@ from clustermark.devices.simd import (
     total,
     zeros_like,
 )
-from clustermark.devices.simd_lookup import add_to_element, converted, element, gather, rows, truncated
+from clustermark.devices.simd_lookup import add_to_element, ask_for, converted, element, gather, rows, truncated
 
 WIDTHS = [2, 4, 8, 16]
 FLOATS = ["float32", "float64"]
@@ -395,3 +395,21 @@ def test_whole_numbers_are_not_divided() -> None:
 
     with pytest.raises(TypingError):
         quotient(np.ones(4, np.int32), Width(4))
+
+
+def test_a_line_that_is_asked_for_changes_nothing_may_lie_beyond_the_array_and_is_asked_of_the_processor() -> None:
+    @compiled
+    def asking(a, index):
+        ask_for(a, index)
+        return a.size
+
+    @compiled
+    def silent(a, index):
+        return a.size
+
+    values = np.arange(9.0)
+    for kernel, asks in ((asking, True), (silent, False)):
+        assert [kernel(values, index) for index in (0, 8, -(10**7), 10**7)] == [9] * 4
+        code = "".join(kernel.inspect_asm().values())
+        assert ("prefetch" in code or "prfm" in code) is asks
+    assert (values == np.arange(9.0)).all()
