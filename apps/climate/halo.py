@@ -123,13 +123,14 @@ class Exchange:
         """Post the receives and send what needs nothing of others."""
         self._copies.receive()
         self._points.receive()
+        if not self._cut:
+            self._send_points()
+            return
         for field, copy, buffer in zip(self.fields, self._copies_out, self._copies.buffers, strict=True):
             self._kernels.pack_runs(
                 field.flat, copy.places, copy.lengths, copy.spots, copy.strides, field.plane, field.levels, buffer
             )
         self._copies.send()
-        if not self._cut:
-            self._send_points()
 
     def finish(self) -> None:
         """Fill every halo point that `depth` asks for."""

@@ -136,7 +136,7 @@ def zonal_acceleration(
     rotation_factor: Any,
     gradient_factor: Any,
 ) -> Any:
-    """Change of u in a step, Δt [q̄ʸ·‾V cos φ‾ˣʸ/cos φ − δλB/(a Δ cos φ)] (Sadourny 1975, enstrophy form).
+    """Change of u in a step, Δt [q̂ʸ·‾V cos φ‾ˣʸ/cos φ − δλB/(a Δ cos φ)] (Sadourny 1975, enstrophy form).
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def meridional_acceleration(
     rotation_factor: Any,
     gradient_factor: Any,
 ) -> Any:
-    """Change of v in a step, −Δt [q̄ˣ·Ūˣʸ + δφB/(a Δ)] (Sadourny 1975, enstrophy form).
+    """Change of v in a step, −Δt [q̂ˣ·Ūˣʸ + δφB/(a Δ)] (Sadourny 1975, enstrophy form).
 
     Parameters
     ----------

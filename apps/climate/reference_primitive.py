@@ -124,7 +124,7 @@ def wind_tendencies(fields: Fields, ground: Ground) -> tuple[Floats, Floats]:
     east, north = mass_fluxes(fields, ground)
     energy = found.geopotential + found.kinetic
     exner = levels.exner[:, None, None] * (fields.mass / planet.reference_pressure) ** planet.kappa
-    # (6) ∂u/∂t = q̄ (p_s v cosφ)‾/cosφ − [δ(Φ+K) + c_p θ̄ δP]/(aΔcosφ) − σ̇ ∂u/∂σ
+    # (6) ∂u/∂t = q̂ (p_s v cosφ)‾/cosφ − [δ(Φ+K) + c_p θ̄ δP]/(aΔcosφ) − σ̇ ∂u/∂σ
     around = 0.25 * (north + _east(north) + _north(north, -1) + _north(_east(north), -1))
     push = (
         _east(energy)
@@ -135,7 +135,7 @@ def wind_tendencies(fields: Fields, ground: Ground) -> tuple[Floats, Floats]:
         fields.u, 0.5 * (found.vertical + _east(found.vertical)), 0.5 * (fields.mass + _east(fields.mass)), levels
     )
     du = _middle(q, -2) * around / cos - push / (distance * cos) - lift
-    # (7) ∂v/∂t = −q̄ (p_s u)‾ − [δ(Φ+K) + c_p θ̄ δP]/(aΔ) − σ̇ ∂v/∂σ
+    # (7) ∂v/∂t = −q̂ (p_s u)‾ − [δ(Φ+K) + c_p θ̄ δP]/(aΔ) − σ̇ ∂v/∂σ
     around = 0.25 * (east + _east(east, -1) + _north(east) + _north(_east(east, -1)))
     push = (
         _north(energy)

@@ -61,7 +61,7 @@ def shallow_tendencies(
     inverse_spacing: float,
     gravity: float,
 ) -> Tendencies:
-    """Shallow water in vector-invariant form, potential-enstrophy-conserving scheme (Sadourny 1975, J. Atmos. Sci. 32).
+    """Shallow water in vector-invariant form, the enstrophy form of Sadourny (1975, J. Atmos. Sci. 32), q by cubics.
 
     On a C-grid of longitude λ and latitude φ with metric a cos φ, shallow water (1) to (8) of docs/climate.md:
 
@@ -71,8 +71,8 @@ def shallow_tendencies(
         K = ½[‾u²‾ˣ + ‾v² cos φ‾ʸ/cos φ]                                                 (4)
         B = K + g(h + b)                                                                 (5)
         ∂h/∂t = −[δλ U + δφ V]/(aΔ cos φ)                                                (6)
-        ∂u/∂t = +q̄ʸ V̄ˣʸ/cos φ − δλ B/(aΔ cos φ)                                          (7)
-        ∂v/∂t = −q̄ˣ Ūˣʸ − δφ B/(aΔ)                                                      (8)
+        ∂u/∂t = +q̂ʸ V̄ˣʸ/cos φ − δλ B/(aΔ cos φ)                                          (7)
+        ∂v/∂t = −q̂ˣ Ūˣʸ − δφ B/(aΔ)                                                      (8)
 
     Parameters
     ----------

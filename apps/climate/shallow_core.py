@@ -35,7 +35,7 @@ class ShallowCore:
         self._damper = Damper(model, domain, metric, backend)
 
     def stage(self, block: int, region: Region, now: State, start: State, timestep: float, new: State) -> None:
-        """Sadourny's enstrophy-conserving scheme (reference_shallow.py)."""
+        """Sadourny's enstrophy form, q by cubics (reference_shallow.py)."""
         self._stage(
             *now.flat[block],
             *start.flat[block],

@@ -39,6 +39,7 @@ VALIDATION = Validation(
             "climate_held_suarez.py",
             "climate_pictures.py",
             "climate_transport.py",
+            "climate_gpu.py",
         }
     ),
     draw=climate_pictures.draw,
