@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from clustermark.benchmarks import BENCHMARKS
 from clustermark.benchmarks.kernels import grid_cpu
 from clustermark.benchmarks.low_precision_sum import Narrow, as_float64, payload
-from clustermark.benchmarks.reproducible_sum import CHUNK, ReproducibleSum, contribution, on_grid_sum
+from clustermark.benchmarks.reproducible_sum import CHUNK, CHUNKS_AT_ONCE, ReproducibleSum, contribution, on_grid_sum
 from clustermark.core.case import Case
 from clustermark.core.context import Context
 from clustermark.core.precision import PRECISIONS
@@ -141,7 +141,7 @@ def whole(number: int, count: int) -> Any:
 
 
 def test_a_sum_has_the_same_bits_on_one_to_sixteen_ranks_in_any_order() -> None:
-    count = CHUNK + 777
+    count = CHUNK * CHUNKS_AT_ONCE + 777
     one = bits_on(1, 16, count)
     assert all(bits_on(ranks, 16, count) == one for ranks in range(2, 17))
     terms = [whole(number, count) for number in range(16)]
@@ -196,18 +196,18 @@ def plain_terms(trial: Any) -> None:
 
 def own_grid(trial: Any) -> None:
     """The grid is fixed by what one rank holds, coarser than the others' by its first number."""
-    gather, step = trial.step.gather, trial.step
+    chunks, gather, reduce = trial.step.rounds[0]
 
     def coarser() -> None:
         gather()
-        step.everyone[0] *= 2.0
+        chunks[0][2][0] *= 2.0
 
-    step.gather = coarser
+    trial.step.rounds[0] = (chunks, coarser, reduce)
 
 
 def idle(trial: Any) -> None:
     """The last chunk is forgotten."""
-    del trial.step.chunks[-1]
+    del trial.step.rounds[-1][0][-1]
 
 
 @pytest.mark.parametrize("spoil", [plain_terms, own_grid, idle])
