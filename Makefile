@@ -58,10 +58,10 @@ interconnects: $(TESTED)
 	rm -rf $(INTERCONNECTS)
 	$(BIN)/clustermark run interconnects --only pingpong,multi_pair,allreduce --fabric shm,tcp --seconds 0.03 --out $(INTERCONNECTS)
 	$(BIN)/clustermark run pairs --launches 2 --seconds 0.03 --out $(INTERCONNECTS)
-	$(BIN)/clustermark run md --ranks 2 --fabric shm,tcp --precision fp64 --set cells=20 --set overlap=true --launches 3 --seconds 0.5 --out $(INTERCONNECTS)
-	$(BIN)/clustermark run climate --ranks 2 --fabric shm,tcp --precision fp64 --set resolution=4.5 --set case=held_suarez --set overlap=true --launches 3 --seconds 0.5 --out $(INTERCONNECTS)
+	$(BIN)/clustermark run md --ranks 2 --fabric shm,tcp --precision fp64 --set cells=20 --set overlap=true --launches 2 --seconds 0.3 --out $(INTERCONNECTS)
+	$(BIN)/clustermark run climate --ranks 2 --fabric shm,tcp --precision fp64 --set resolution=4.5 --set case=held_suarez --set overlap=true --launches 2 --seconds 0.3 --out $(INTERCONNECTS)
 	$(BIN)/python tests/reports/pictures.py interconnects $(INTERCONNECTS)/*/
-	$(BIN)/clustermark emulate --nodes 2 --rate 1gbit --delay 50us -- run interconnects --only pingpong,multi_pair --fabric tcp --launches 3 --seconds 0.05 --out $(INTERCONNECTS)/emulated
+	$(BIN)/clustermark emulate --nodes 2 --rate 1gbit --delay 50us -- run interconnects --only pingpong,multi_pair --fabric tcp --launches 3 --seconds 0.05 --set bytes=8B,4KiB,64KiB,1MiB --out $(INTERCONNECTS)/emulated
 	$(BIN)/python tests/reports/pictures.py emulated $(INTERCONNECTS)/emulated/*/
 
 format: $(TESTED)
