@@ -9,3 +9,5 @@ ENERGY_PER_STEP = "energy per step [J]"
 STREAMED_ARRAY = "array bytes"
 # [B] of each array that it streams through again and again: a cache's bandwidth, which is no roof of other cases.
 CACHED_ARRAY = "array bytes, repeated"
+# Begins the names of physical errors, what a run lost beside what its check compares: "error: energy drift [k_B T]".
+ERROR = "error: "

@@ -10,12 +10,13 @@ import numpy as np
 from clustermark.apps.climate import cells_of
 from clustermark.apps.climate.build import longest_timestep
 from clustermark.apps.climate.cases import CASES, PrimitiveCase
-from clustermark.apps.climate.driver import Simulation
+from clustermark.apps.climate.counted_work import STAGE_WORDS, stage_flops
+from clustermark.apps.climate.driver import STAGES, Simulation
 from clustermark.apps.climate.layout import PRECISIONS
 from clustermark.apps.climate.setup import Setup
 from clustermark.apps.climate.stage_check import stage_error
 from clustermark.apps.console.sections import share_of
-from clustermark.core.counters import COMMUNICATION_SHARE
+from clustermark.core.counters import COMMUNICATION_SHARE, ERROR
 from clustermark.core.workload import Amount, Check, Trial
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 PRECISION = {"fp64": "double", "mixed": "mixed", "fp32": "single"}
 # Time steps before the first sample, and those of one measured step: one of them ends with the damping.
 SETTLING, STEPS = 8, 4
-# Words that a cell's fields must move per stage at least, every array once: shallow water reads h, u, v twice, the
-# ground and f, and writes h, u, v; an atmosphere reads u, v, θ twice and writes them, its surface fields hardly count.
-STAGE_WORDS = {"shallow": 11, "primitive": 9}
 # Words of the state that a time step cannot but read and write once (T_eff of ParallelStencil).
 STATE_WORDS = 6
 DAYS_PER_YEAR = 365.25
@@ -67,7 +65,6 @@ def make_trial(case: Case, context: Context) -> Trial:
     counters = {
         "cells": float(simulation.cells),
         "timestep [s]": simulation.setup.timestep,
-        "raw mass drift": abs(simulation.fixer.raw_drift),
     }
     settled = simulation.sections()
 
@@ -79,6 +76,8 @@ def make_trial(case: Case, context: Context) -> Trial:
         error = float(transport.maximum(stage_error(simulation, context.rng)))
         kept = abs(simulation.budget.mass(simulation.resident) / simulation.fixer.reference - 1.0)
         bound, most = STAGE_BOUND[case.precision], MASS_BOUND[case.precision]
+        counters[ERROR + "mass [of itself]"] = kept
+        counters[ERROR + "mass without its fixer [of itself]"] = abs(look.raw_mass_drift)
         detail = f"mass has changed by {kept:.2g} of itself (allowed {most:.2g}) at step {look.step}"
         return Check("stage / largest change of a field", error, bound, error <= bound and kept <= most, detail)
 
@@ -87,8 +86,9 @@ def make_trial(case: Case, context: Context) -> Trial:
     word = np.dtype(PRECISIONS[simulation.setup.precision]).itemsize
     work = {
         "cell_steps": Amount(cells, "cell-step"),
-        "stage_bandwidth": Amount(cells * 3 * STAGE_WORDS[kind] * word, "B"),
+        "stage_bandwidth": Amount(cells * len(STAGES) * STAGE_WORDS[kind] * word, "B"),
         "effective_bandwidth": Amount(cells * STATE_WORDS * word, "B"),
+        "flop_rate": Amount(cells * len(STAGES) * stage_flops(kind, simulation.levels), "flop"),
         "simulated_years_per_day": Amount(STEPS * simulation.setup.timestep / DAYS_PER_YEAR, "SYPD·s", "SYPD"),
     }
     return Trial(partial(simulation.march, STEPS), check, work, counters=counters)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clustermark.apps.console.sections import share_of
+from clustermark.apps.md.counted_work import step_bytes, step_flops
 from clustermark.apps.md.driver import Simulation
 from clustermark.apps.md.initial import draw_velocities, fcc_lattice
 from clustermark.apps.md.model import UNITS, Atoms, Floats, LennardJones, ListRule, Potential
@@ -16,7 +17,7 @@ from clustermark.apps.md.reference import pair_energy_forces
 from clustermark.apps.md.setup import Ensemble, Setup
 from clustermark.apps.md.sutton_chen import METALS, sutton_chen
 from clustermark.apps.md.tables import pair_table
-from clustermark.core.counters import COMMUNICATION_SHARE
+from clustermark.core.counters import COMMUNICATION_SHARE, ERROR
 from clustermark.core.workload import Amount, Check, Trial
 
 if TYPE_CHECKING:
@@ -100,12 +101,16 @@ def make_trial(case: Case, context: Context) -> Trial:
         drift = abs(kept_energy(simulation) - energy_begun) / simulation.number
         drift /= simulation.units.boltzmann * begun.temperature
         bound, most = FORCE_BOUND[case.precision], ENERGY_BOUND + ENERGY_BOUND_PER_STEP * (row.step - begun.step)
+        counters[ERROR + "energy drift [k_B T an atom]"] = drift
         detail = f"total energy has changed by {drift:.2g} k_B T per atom (allowed {most:.2g}) at step {row.step}"
         return Check("force / largest force", error, bound, error <= bound and drift <= most, detail)
 
+    atom_steps, potential = float(simulation.number * every), str(case.params["potential"])
     work = {
-        "atom_steps": Amount(float(simulation.number * every), "atom-step"),
+        "atom_steps": Amount(atom_steps, "atom-step"),
         "steps": Amount(float(every), "step"),
+        "flop_rate": Amount(atom_steps * step_flops(potential), "flop"),
+        "field_bandwidth": Amount(atom_steps * step_bytes(potential, PRECISION[case.precision]), "B"),
     }
     return Trial(partial(simulation.march, every), check, work, counters=counters)
 

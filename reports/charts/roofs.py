@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clustermark.core.counters import CACHED_ARRAY, STREAMED_ARRAY
+from clustermark.core.precision import PRECISIONS
 from clustermark.core.summary import Metric
 from clustermark.reports.charts.sweep import SIZE
 from clustermark.reports.rows import ReportRow
@@ -88,7 +89,12 @@ def launch_shape(row: ReportRow) -> Shape:
 
 
 def attainable(point: Point, roofs: Sequence[Roof]) -> float | None:
-    """min(flat roof of the precision, intensity × slope), [flop/s]; None where neither was measured."""
-    limits = [r.metric.value for r in roofs if r.metric.unit == FLOPS and r.precision == point.row.case.precision]
+    """min(flat roof of what the precision computes in, intensity × slope), [flop/s]; None where neither was measured.
+
+    "mixed" keeps float64 beside kernels in float32: its flat roof is that of fp32.
+    """
+    known = PRECISIONS.get(point.row.case.precision)
+    formats = {point.row.case.precision, known.compute if known else ""}
+    limits = [r.metric.value for r in roofs if r.metric.unit == FLOPS and r.precision in formats]
     limits += [r.metric.value * point.intensity for r in roofs if r.metric.unit == BYTES]
     return min(limits, default=None)

@@ -13,6 +13,7 @@ from clustermark.apps.climate.driver import Simulation
 from clustermark.apps.climate.stage_check import stage_error
 from clustermark.core.case import Case
 from clustermark.core.context import Context
+from clustermark.core.counters import ERROR
 from clustermark.core.precision import PRECISIONS
 from clustermark.core.workload import Trial
 from clustermark.devices.cpu import CpuDevice
@@ -47,6 +48,10 @@ def test_the_answer_is_proven_in_every_precision(name: str, precision: str) -> N
     levels = 5 if name == "held_suarez" else 1
     assert made.work["cell_steps"].value == 2 * 16 * 40 * levels * trial.STEPS
     assert made.work["simulated_years_per_day"].rate == "SYPD"
+    flops = 3 * (113 + 71 / 5 if name == "held_suarez" else 53)
+    assert made.work["flop_rate"].value == pytest.approx(flops * made.work["cell_steps"].value)
+    assert 0 <= made.counters[ERROR + "mass [of itself]"] <= trial.MASS_BOUND[precision]
+    assert ERROR + "mass without its fixer [of itself]" in made.counters
     word = 4 if precision != "fp64" else 8
     assert made.work["effective_bandwidth"].value == 6 * word * made.work["cell_steps"].value
 

@@ -16,6 +16,7 @@ from thread_ranks import on_ranks
 from clustermark.apps import APPS
 from clustermark.apps.md import evaluation, trial
 from clustermark.apps.md.bricks import choose_grid
+from clustermark.apps.md.counted_work import PAIRS, step_flops
 from clustermark.apps.md.driver import Simulation
 from clustermark.apps.md.interactions import make_interaction
 from clustermark.apps.md.pair_list import END, FIRST
@@ -23,6 +24,7 @@ from clustermark.apps.md.reference import pair_energy_forces
 from clustermark.apps.md.trial import force_error
 from clustermark.core.case import Case
 from clustermark.core.context import Context
+from clustermark.core.counters import ERROR
 from clustermark.core.errors import UsageError
 from clustermark.core.precision import PRECISIONS
 from clustermark.core.workload import Check, ParamValue, Trial, Workload
@@ -74,7 +76,11 @@ def test_the_answer_is_proven_in_every_precision(potential: str, precision: str)
     assert 0 < check.error <= check.bound
     assert made.work["atom_steps"].value == 4 * 4**3 * 20
     assert made.work["steps"].value == 20
-    assert made.counters["atoms"] == 256 and made.counters["pairs in range per atom"] > 10
+    assert made.counters["atoms"] == 256
+    assert made.counters["pairs in range per atom"] == pytest.approx(PAIRS[potential], rel=0.01)
+    assert made.work["flop_rate"].value == step_flops(potential) * made.work["atom_steps"].value
+    assert made.work["field_bandwidth"].value > 0
+    assert 0 < made.counters[ERROR + "energy drift [k_B T an atom]"] < 2e-3
 
 
 class ThreadTransport(LocalTransport):
