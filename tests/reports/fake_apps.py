@@ -34,6 +34,7 @@ def app_row(
     steps = 4.0 * cells**3 * 20
     seconds = slower * steps * ATOM_SECONDS / SPEEDS[precision] / ranks / (1 - share)
     counters = {ENERGY_PER_STEP: 180.0 * case.nodes * seconds} if metered else {}
+    counters |= fields.pop("counters", {})
     if ranks > 1:
         counters[COMMUNICATION_SHARE] = share
     work = {"atom_steps": Amount(steps, "atom-step")}

@@ -8,7 +8,15 @@ from fake_runs import Amount, make_case, make_row, make_run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustermark.reports.charts import communication_share, history, roofline, roofs, speed_accuracy, strong_scaling
+from clustermark.reports.charts import (
+    communication_share,
+    history,
+    precision_errors,
+    roofline,
+    roofs,
+    speed_accuracy,
+    strong_scaling,
+)
 from clustermark.reports.charts.forest import Ratio, draw, forest
 from clustermark.reports.charts.scaling_series import strong_series, weak_series
 from clustermark.reports.rows import latest_rows, report_rows, with_ceilings
@@ -79,6 +87,30 @@ def test_an_error_of_zero_stands_left_of_all_others_and_is_called_exact():
     assert "exact" in chart.to_json()
 
 
+# --- errors per precision -------------------------------------------------------------------------------------
+
+
+def test_what_should_be_conserved_stands_beside_the_check_with_or_without_a_speed():
+    rows = [
+        app_row(precision=precision, counters={"error: drift [k_B T]": drift, "atoms": 32000.0})
+        for precision, drift in (("fp64", 0.0), ("fp32", 3e-5))
+    ]
+    rows.append(replace(app_row(precision="mixed"), metrics=()))
+    chart = precision_errors.draw(rows_of(rows))
+    found = {(record["line"].split(": ")[1], record["series"]): record for record in records(chart, "bound")}
+    assert len(found) == 5
+    assert found["drift [k_B T]", "fp32"]["error"] == 3e-5
+    assert 0 < found["drift [k_B T]", "fp64"]["error"] < 2e-16, "exact stands left of all others"
+    assert found["result against NumPy", "mixed"]["bound"] > found["result against NumPy", "mixed"]["error"]
+    assert "exact" in chart.to_json()
+
+
+def test_a_wrong_answer_and_a_lonely_precision_are_no_errors_to_compare():
+    lonely = [app_row(cells=10), app_row(cells=20, precision="fp32")]
+    assert precision_errors.draw(rows_of(lonely)) is None
+    assert precision_errors.draw(rows_of([app_row(), app_row(precision="fp32", status="wrong")])) is None
+
+
 # --- roofline -------------------------------------------------------------------------------------------------
 
 
@@ -117,6 +149,9 @@ def test_a_point_is_held_against_the_lower_of_its_roofs():
     assert roofs.attainable(low, found) == pytest.approx(0.1 * 4.4e10 * 1.07, rel=0.02)
     assert roofs.attainable(high, found) == pytest.approx(1.1e11, rel=0.02)
     assert roofs.attainable(low, []) is None
+    mixed = rows_of([app_row(precision="mixed")])[0]
+    of_mixed = roofs.Point(mixed, mixed.row.metrics[0], 1000.0)
+    assert roofs.attainable(of_mixed, found) == pytest.approx(2.2e11, rel=0.02), "its kernels compute in fp32"
 
 
 def test_a_noisy_or_wrong_ceiling_is_no_roof():

@@ -198,7 +198,7 @@ def test_hostile_labels_of_applications_stay_text_in_every_chart(chromium, tmp_p
     page = look(chromium, tmp_path, render_html(runs, COSTS))
     assert page["owned"] is None
     assert page["errors"] == []
-    assert len(page["charts"]) == 8
+    assert len(page["charts"]) == 9
     assert not page["pageScrolls"]
     assert_readable(page["charts"])
 
