@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clustermark.benchmarks.dense.declaring import layout_params, refuse_layout
+from clustermark.benchmarks.dense.declaring import (
+    ON_A_GRID,
+    ground_of,
+    item_of,
+    layout_params,
+    refuse_layout,
+    solver_bytes,
+)
 from clustermark.core.workload import Amount, Param, Trial, Workload, one_of
 
 if TYPE_CHECKING:
@@ -25,26 +32,22 @@ def rules_of(case: Case) -> str:
     return "conforming"
 
 
+def memory(case: Case) -> float:
+    """[B] of one rank: A in float64, its factors, and what their panels need."""
+    return solver_bytes(case, (8, item_of(case)))
+
+
 def prepare(case: Case, context: Context) -> Trial:
     """A step rounds A, factors it and refines x; A in float64 stays as it is."""
-    import numpy as np
-
-    from clustermark.benchmarks.dense.declaring import grid_of, shape_of
     from clustermark.benchmarks.dense.matrix import definite_matrix, dominant_matrix
-    from clustermark.benchmarks.dense.memory import require_memory
-    from clustermark.benchmarks.dense.solvers import MixedSolver, flops, least_bytes
-    from clustermark.devices.blas import open_blas
+    from clustermark.benchmarks.dense.solvers import MixedSolver, flops
 
-    n, block = int(case.params["n"]), int(case.params["nb"])
-    dtype = context.precision.storage
-    item = np.dtype(dtype).itemsize
-    require_memory(case, context.transport, least_bytes(n, block, shape_of(case), (8, item), item))
+    ground = ground_of(case, context, memory(case))
     make = {"definite": definite_matrix, "dominant": dominant_matrix}
-    matrix = make[str(case.params["matrix"])](n, case.seed)
-    blas = open_blas()
-    solver = MixedSolver(matrix, block, grid_of(case, context), dtype, blas, rules_of(case))
-    solver.counters.update({"process rows": float(shape_of(case)[0]), "BLAS called directly": float(blas.direct)})
-    return Trial(solver.step, solver.check, {"flop_rate": Amount(flops(n), "flop")}, counters=solver.counters)
+    matrix = make[str(case.params["matrix"])](ground.n, case.seed)
+    solver = MixedSolver(matrix, ground.block, ground.grid, ground.dtype, ground.blas, rules_of(case))
+    solver.counters.update(ground.counters)
+    return Trial(solver.step, solver.check, {"flop_rate": Amount(flops(ground.n), "flop")}, counters=solver.counters)
 
 
 def refuse(case: Case) -> str:
@@ -59,12 +62,9 @@ def refuse(case: Case) -> str:
 
 HPL_MXP = Workload(
     name="hpl_mxp",
-    version=1,
     summary="Ax = b by fp32 LU without pivoting, refined by GMRES to fp64: HPL-MxP's backward error within 16",
     source="rules of HPL-MxP (hpl-mxp.org); Carson & Higham, SIAM J. Sci. Comput. 39 (2017): GMRES-based refinement",
-    devices=("cpu",),
     precisions=("fp32", "fp64", *EMULATED),
-    transports=("local", "mpi"),
     prepare=prepare,
     params=(
         *layout_params(2048, 128, "rows and columns of a block"),
@@ -76,5 +76,6 @@ HPL_MXP = Workload(
         ),
     ),
     refuse=refuse,
-    ceiling="peak.flop_rate",
+    memory=memory,
+    **ON_A_GRID,
 )

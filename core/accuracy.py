@@ -19,17 +19,25 @@ LAMBDA = 6.0
 LARGE_PRODUCT = 2**36
 
 
-def product_bound(precision: Precision, inner: int) -> float:
-    """Largest |C - AB| ÷ (|A||B|) that `precision` allows: 2u_in + λ√k·u_accumulate + u_out, never over k·u + ….
+def error_bound(inner: int, u_sums: float, u_result: float, u_in: float = 0.0) -> float:
+    """(1 + u_in)² − 1 + min(λ√k, k)·u_sums + u_result on |C − AB| ÷ (|A||B|) (Higham & Mary 2019).
 
-    Inputs are generated in the storage format; u_in is what the operation itself rounds them to, 0 for most.
+    Parameters
+    ----------
+    inner : k, the length of the inner products
+    u_sums, u_result, u_in : unit roundoffs of the accumulator, of C, and of what A and B are rounded to; 0: exact
+    """
+    return 2 * u_in + u_in**2 + min(LAMBDA * math.sqrt(inner), inner) * u_sums + u_result
+
+
+def product_bound(precision: Precision, inner: int) -> float:
+    """`error_bound` of a precision: inputs are made in its storage format, and most take them as they are.
 
     Parameters
     ----------
     inner : k, the length of the inner products
     """
-    u = precision.accumulate_roundoff
-    return 2 * precision.input_roundoff + min(LAMBDA * math.sqrt(inner) * u, inner * u) + precision.unit_roundoff
+    return error_bound(inner, precision.accumulate_roundoff, precision.unit_roundoff, precision.input_roundoff)
 
 
 @dataclass(frozen=True)
@@ -58,18 +66,15 @@ class Arithmetic:
         return f"{self.inputs} × {self.inputs}, sums {self.sums}, result {self.result}; {self.path}"
 
     def bound(self, inner: int, rounded_inputs: bool = True) -> float:
-        """2u_in + min(λ√k, k)·u_sums + u_result on |C − AB| ÷ |A||B| (Higham & Mary 2019); integers are exact.
+        """`error_bound` of the formats; integers are exact, and so is fp64 as an input, in which matrices are made.
 
         Parameters
         ----------
         inner : k
         rounded_inputs : whether A and B are those before they were rounded to `inputs`
         """
-        u_in, u_sums, u_result = (_roundoff(name) for name in (self.inputs, self.sums, self.result))
-        if self.inputs == "fp64":
-            u_in = 0.0  # matrices are made in float64
-        first = 2 * u_in + u_in**2 if rounded_inputs else 0.0
-        return first + min(LAMBDA * math.sqrt(inner), inner) * u_sums + u_result
+        u_in = _roundoff(self.inputs) if rounded_inputs and self.inputs != "fp64" else 0.0
+        return error_bound(inner, _roundoff(self.sums), _roundoff(self.result), u_in)
 
 
 def _roundoff(name: str) -> float:

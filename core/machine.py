@@ -1,10 +1,12 @@
 """What the place of a launch offers, and why it cannot run a case."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from clustermark.core.case import Case
+from clustermark.core.memory import refuse_memory
 from clustermark.core.suite import Sampling
 from clustermark.core.workload import Workload
 
@@ -22,6 +24,7 @@ class Machine:
     fabric_aliases : what suites write ("tcp") → the row of the MPI at hand ("ompi-tcp")
     transports : transport name → refuse(ranks, precision, device) -> reason
     precisions : device name → refuse(precision) -> reason; a device that is not named has them all
+    memory : [B] available on the node that cases will run on; infinite where that is not known
     """
 
     devices: Mapping[str, str]
@@ -29,6 +32,7 @@ class Machine:
     fabric_aliases: Mapping[str, str]
     transports: Mapping[str, Any]
     precisions: Mapping[str, Any] = field(default_factory=dict)
+    memory: float = math.inf
 
 
 def refusal(case: Case, workload: Workload, machine: Machine, sampling: Sampling) -> str:
@@ -59,7 +63,7 @@ def refusal(case: Case, workload: Workload, machine: Machine, sampling: Sampling
         return "device 'cpu' has no flush of its caches, which the suite's sampling.cold asks for; leave cold out"
     if sampling.synchronisation == "window" and case.device != "cpu":
         return f"device '{case.device}' is lined up by barriers only; leave sampling.synchronisation = 'window' out"
-    return workload.refuse(case)
+    return workload.refuse(case) or refuse_memory(workload.memory(case) * case.ranks_per_node, machine.memory)
 
 
 def _listed(names: tuple[str, ...]) -> str:

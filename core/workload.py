@@ -17,6 +17,10 @@ def _never(case: Case) -> str:
     return ""
 
 
+def _little(case: Case) -> float:
+    return 0.0
+
+
 @dataclass(frozen=True)
 class Param:
     """One parameter of a workload; its type is that of `default`.
@@ -144,6 +148,7 @@ class Workload:
     prepare : (case, context) -> Trial; imports its driver inside, so that declaring costs nothing
     params : the parameters
     refuse : returns "" or why this case is impossible, as the end of a sentence; asked before any launch
+    memory : [B] that each rank of a case that is not refused allocates at least; 0 where that is little
     ceiling : "workload.metric" that bounds the headline metric of this one, for "% of measured peak"
     ceiling_devices : where it does; every device where none is named
     """
@@ -158,6 +163,7 @@ class Workload:
     prepare: Callable[[Case, Context], Trial]
     params: tuple[Param, ...] = ()
     refuse: Callable[[Case], str] = _never
+    memory: Callable[[Case], float] = _little
     ceiling: str = ""
     ceiling_devices: tuple[str, ...] = ()
 

@@ -1,5 +1,6 @@
 """Everything that can run: the tables of this package and the workloads of installed plug-ins."""
 
+import math
 import os
 from collections.abc import Callable
 from importlib.metadata import entry_points
@@ -11,6 +12,7 @@ from clustermark.benchmarks import BENCHMARKS
 from clustermark.core.context import TransportRow
 from clustermark.core.errors import UsageError, nearest
 from clustermark.core.machine import Machine
+from clustermark.core.memory import available_bytes
 from clustermark.core.workload import Workload
 from clustermark.devices import DEVICES, cuda_driver
 from clustermark.runners.hosts import hosts_here
@@ -61,6 +63,8 @@ def machine(launcher: Launcher | None, why_no_launcher: str = "", nodes: int | N
         fabric_aliases=fabric_aliases(mpi, nodes),
         transports={name: _refusal(row, gpus) for name, row in TRANSPORTS.items()},
         precisions={name: row.refuse for name, row in DEVICES.items()},
+        # Of other nodes nothing is known here: each looks for itself before it allocates.
+        memory=available_bytes() if nodes == 1 and not hosts else math.inf,
     )
 
 

@@ -1,27 +1,40 @@
-"""What the declarations of hpl, hpl_mxp and summa share: parameters, their checks, refusals. Imports nothing heavy."""
+"""What hpl, hpl_mxp and summa share: the declaration, refusals, memory, grid and BLAS. Imports nothing heavy."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+from string import ascii_letters
 from typing import TYPE_CHECKING, Any
 
+from clustermark.core.precision import PRECISIONS
 from clustermark.core.workload import Param, whole_between
 
 if TYPE_CHECKING:
     from clustermark.benchmarks.dense.lines import Grid
     from clustermark.core.case import Case
     from clustermark.core.context import Context
+    from clustermark.devices.blas import Blas
 
 # Places of rows travel as numbers of the matrix's type, and float32 holds whole ones up to this.
 LARGEST = 2**24
+# What their declarations say alike.
+ON_A_GRID: dict[str, Any] = {
+    "version": 1,
+    "devices": ("cpu",),
+    "transports": ("local", "mpi"),
+    "ceiling": "peak.flop_rate",
+}
 
 
 def layout_params(n: int, block: int, meaning: str) -> tuple[Param, ...]:
-    """n, nb, and the grid."""
+    """n, nb with its meaning, and the grid."""
+    ranks = whole_between(0, 1_000_000)
     return (
         Param("n", n, "order of the matrices", check=whole_between(1, LARGEST)),
         Param("nb", block, meaning, check=whole_between(1, 4096)),
-        Param("p", 0, "rows of the grid of ranks, P; 0: as square as can be, P ≤ Q", check=whole_between(0, 1_000_000)),
-        Param("q", 0, "columns of the grid of ranks, Q; 0: ranks / P", check=whole_between(0, 1_000_000)),
+        Param("p", 0, "rows of the grid of ranks, P; 0: as square as can be, P ≤ Q", check=ranks),
+        Param("q", 0, "columns of the grid of ranks, Q; 0: ranks / P", check=ranks),
     )
 
 
@@ -54,3 +67,43 @@ def grid_of(case: Case, context: Context) -> Grid:
 
     transport: Any = context.transport
     return make_grid(transport.comm if transport.size > 1 else None, *shape_of(case))
+
+
+def item_of(case: Case) -> int:
+    """[B] of a number of the case's precision."""
+    return int(PRECISIONS[case.precision].storage.strip(ascii_letters)) // 8
+
+
+def solver_bytes(case: Case, items: tuple[int, ...]) -> float:
+    """[B] of one rank of a solver: its part of a matrix for each size of a number, two panels and two sets of rows."""
+    block, work = int(case.params["nb"]), item_of(case)
+    rows, columns = (math.ceil(int(case.params["n"]) / processes) + block for processes in shape_of(case))
+    return float(sum(items) * rows * columns + work * block * (2 * (rows + block) + 4 * columns))
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a trial of any of the three begins with; `counters` is to be added to."""
+
+    n: int
+    block: int
+    dtype: str
+    grid: Grid
+    blas: Blas
+    counters: dict[str, float]
+
+
+def ground_of(case: Case, context: Context, needed: float) -> Ground:
+    """Grid and BLAS of a case whose ranks are about to allocate `needed` bytes each; collective.
+
+    Raises
+    ------
+    ClustermarkError : where a node has too little memory
+    """
+    from clustermark.benchmarks.dense.memory import require_memory
+    from clustermark.devices.blas import open_blas
+
+    require_memory(case, context.transport, needed)
+    blas, grid = open_blas(), grid_of(case, context)
+    counters = {"process rows": float(grid.rows), "BLAS called directly": float(blas.direct)}
+    return Ground(int(case.params["n"]), int(case.params["nb"]), context.precision.storage, grid, blas, counters)

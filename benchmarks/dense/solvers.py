@@ -29,12 +29,6 @@ def flops(n: int) -> float:
     return 2 / 3 * n**3 + 3 / 2 * n**2
 
 
-def least_bytes(n: int, block: int, grid: tuple[int, int], items: tuple[int, ...], work: int) -> float:
-    """Bytes of one rank: its part of a matrix for each item size, two panels and two sets of rows of `work` bytes."""
-    rows, columns = (math.ceil(n / processes) + block for processes in grid)
-    return float(sum(items) * rows * columns + work * block * (2 * (rows + block) + 4 * columns))
-
-
 class DirectSolver:
     """Ax = b by LU with partial pivoting of (A | b): L and the interchanges act on b on the way.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -20,10 +21,13 @@ from clustermark.benchmarks.dense.solvers import DirectSolver, MixedSolver
 from clustermark.core.case import Case
 from clustermark.core.context import Context
 from clustermark.core.errors import ClustermarkError
+from clustermark.core.machine import Machine, refusal
 from clustermark.core.precision import PRECISIONS
+from clustermark.core.suite import Sampling
 from clustermark.core.workload import Trial
 from clustermark.devices.blas import BY_MATMUL, open_blas
 from clustermark.devices.cpu import CpuDevice
+from clustermark.runners import catalog
 from clustermark.transports.local import LocalTransport
 
 ALONE = make_grid(None, 1, 1)
@@ -209,3 +213,29 @@ def test_all_ranks_of_a_node_share_its_memory() -> None:
     require_memory(case, LocalTransport(), 2e9, available=1e10)
     with pytest.raises(ClustermarkError, match=r"needs 12\.0 GB on a node where 10\.0 GB are"):
         require_memory(case, LocalTransport(), 3e9, available=1e10)
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "gigabytes"), [("hpl", 11_000, 1.0), ("hpl_mxp", 9_000, 1.0), ("summa", 6_000, 1.7)]
+)
+def test_the_plan_refuses_a_matrix_that_does_not_fit_before_anything_is_launched(
+    name: str, n: int, gigabytes: float
+) -> None:
+    case = replace(case_of(name, "fp32" if name == "hpl_mxp" else "fp64", n=n, nb=128), ranks_per_node=1)
+    workload, here = BENCHMARKS[name], Machine({"cpu": ""}, {}, {}, {"local": lambda *_: ""})
+    assert refusal(case, workload, here, Sampling()) == "", "of a node that is not known nothing is refused"
+    assert refusal(case, workload, replace(here, memory=2e9), Sampling()) == ""
+    told = refusal(case, workload, replace(here, memory=0.5e9), Sampling())
+    assert told.startswith("needs ") and "on a node where 500 MB are available; use a smaller n" in told
+    assert workload.memory(case) == pytest.approx(gigabytes * 1e9, rel=0.1)
+    assert workload.refuse(replace(case, params={**case.params, "p": 3})) == refusal(
+        replace(case, params={**case.params, "p": 3}), workload, replace(here, memory=1.0), Sampling()
+    ), "a grid that does not fit is told first"
+
+
+def test_the_plan_of_this_machine_knows_its_memory_and_that_of_other_nodes_it_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CLUSTERMARK_HOSTS", raising=False)
+    assert 1e6 < catalog.machine(None).memory < math.inf
+    assert catalog.machine(None, nodes=None).memory == catalog.machine(None, nodes=2).memory == math.inf
