@@ -11,3 +11,5 @@ STREAMED_ARRAY = "array bytes"
 CACHED_ARRAY = "array bytes, repeated"
 # Begins the names of physical errors, what a run lost beside what its check compares: "error: energy drift [k_B T]".
 ERROR = "error: "
+# What the check's error would be without the rounding that it allows for: what a precision costs in exactness.
+DISTANCE = ERROR + "distance from float64"

@@ -23,7 +23,7 @@ ROWS, COLUMNS = 24, 48
 DRAWN = 16
 
 
-def stage_error(simulation: Simulation, rng: np.random.Generator) -> float:
+def stage_error(simulation: Simulation, rng: np.random.Generator) -> tuple[float, float]:
     """Largest error of a stage of Δt from the present state, relative to the largest change of the same field in it.
 
     An error is what is beyond rounding (`_rounding`): near rest a stage changes winds and θ by little more than float32
@@ -33,7 +33,7 @@ def stage_error(simulation: Simulation, rng: np.random.Generator) -> float:
 
     Returns
     -------
-    error : the worst field's; infinity where a value is not finite
+    error, distance : of the worst field, and the same with rounding; infinity where a value is not finite
     """
     block = int(rng.integers(len(simulation.domain.blocks)))
     start, spare = simulation.resident, simulation.spare
@@ -45,13 +45,17 @@ def stage_error(simulation: Simulation, rng: np.random.Generator) -> float:
     with np.errstate(all="ignore"):  # the outermost cells of the piece may hold anything and are not looked at
         pairs = compared(simulation, block, region, now, new)
     allowed = _rounding(simulation, new, [expected for _, _, expected in pairs])
-    errors = [
-        np.maximum(np.abs(found - expected) - rounding, 0.0).max()
-        for rounding, (_, found, expected) in zip(allowed, pairs, strict=True)
-    ]
     changes = [np.abs(expected - before).max() for before, _, expected in pairs]
-    worst = float(np.max([e / c if c > 0 else e for e, c in zip(errors, changes, strict=True)]))
-    return worst if np.isfinite(worst) else float("inf")
+
+    def worst(allowances: list[float]) -> float:
+        errors = [
+            np.maximum(np.abs(found - expected) - rounding, 0.0).max()
+            for rounding, (_, found, expected) in zip(allowances, pairs, strict=True)
+        ]
+        largest = float(np.max([e / c if c > 0 else e for e, c in zip(errors, changes, strict=True)]))
+        return largest if np.isfinite(largest) else float("inf")
+
+    return worst(allowed), worst([0.0] * len(pairs))
 
 
 def _rounding(simulation: Simulation, new: State, expected: list[Floats]) -> list[float]:

@@ -16,7 +16,7 @@ from clustermark.apps.climate.layout import PRECISIONS
 from clustermark.apps.climate.setup import Setup
 from clustermark.apps.climate.stage_check import stage_error
 from clustermark.apps.console.sections import share_of
-from clustermark.core.counters import COMMUNICATION_SHARE, ERROR
+from clustermark.core.counters import COMMUNICATION_SHARE, DISTANCE, ERROR
 from clustermark.core.workload import Amount, Check, Trial
 
 if TYPE_CHECKING:
@@ -73,9 +73,10 @@ def make_trial(case: Case, context: Context) -> Trial:
             own = {name: seconds - settled.get(name, 0.0) for name, seconds in simulation.sections().items()}
             counters[COMMUNICATION_SHARE] = share_of(comm, own, COMMUNICATION) or 0.0
         look = simulation.look()
-        error = float(transport.maximum(stage_error(simulation, context.rng)))
+        error, distance = (float(transport.maximum(found)) for found in stage_error(simulation, context.rng))
         kept = abs(simulation.budget.mass(simulation.resident) / simulation.fixer.reference - 1.0)
         bound, most = STAGE_BOUND[case.precision], MASS_BOUND[case.precision]
+        counters[DISTANCE] = distance
         counters[ERROR + "mass [of itself]"] = kept
         counters[ERROR + "mass without its fixer [of itself]"] = abs(look.raw_mass_drift)
         detail = f"mass has changed by {kept:.2g} of itself (allowed {most:.2g}) at step {look.step}"

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clustermark.core.counters import ERROR
+from clustermark.core.counters import DISTANCE, ERROR
 from clustermark.reports.charts import style
 from clustermark.reports.charts.notes import common_notes
 from clustermark.reports.charts.panels import doubt_note, left_out_notes, param_words, shortened, title_of
-from clustermark.reports.charts.speed_accuracy import VARIANT
+from clustermark.reports.charts.speed_accuracy import VARIANT, error_name
 from clustermark.reports.charts.sweep import SIZE
 from clustermark.reports.rows import ReportRow, latest_rows
 from clustermark.reports.text import plain, shown_check
@@ -95,7 +95,7 @@ def draw(rows: Sequence[ReportRow]) -> Any:
 
 
 def _lines(rows: Sequence[ReportRow]) -> dict[str, list[Found]]:
-    """Work and kind of error → the largest of every series; only where there are two precisions."""
+    """Work and kind of error → the largest of every series; only where two precisions differ."""
     best: dict[str, dict[str, Found]] = {}
     for row in rows:
         for one in _errors(row):
@@ -106,6 +106,7 @@ def _lines(rows: Sequence[ReportRow]) -> dict[str, list[Found]]:
         line: list(series.values())
         for line, series in best.items()
         if len({one.row.case.precision for one in series.values()}) > 1
+        and len({one.error for one in series.values()}) > 1
     }
 
 
@@ -115,11 +116,16 @@ def _errors(row: ReportRow) -> list[Found]:
         return []
     params = row.case.params
     names = [name for name, value in params.items() if name != VARIANT and not isinstance(value, bool)]
-    work = title_of([row.case.workload, *param_words(row, names)], 44)
+    work = title_of([row.case.workload, *param_words(row, names)], 56)
     variant = params.get(VARIANT) or ""
     series = shortened(" · ".join(filter(None, (plain(row.case.precision), plain(variant)))), 32)
-    kinds = [(check.name, check.error, check.bound)]
-    kinds += [(name.removeprefix(ERROR), v, None) for name, v in row.row.counters.items() if name.startswith(ERROR)]
+    counters = row.row.counters
+    kinds = [(error_name(row), counters.get(DISTANCE, check.error), check.bound)]
+    kinds += [
+        (name.removeprefix(ERROR), value, None)
+        for name, value in counters.items()
+        if name.startswith(ERROR) and name != DISTANCE
+    ]
     return [
         Found(row, f"{work}: {shortened(plain(kind), 44)}", series, error, bound)
         for kind, error, bound in kinds

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from clustermark.core.counters import DISTANCE, ERROR
 from clustermark.core.plan import SELF
 from clustermark.core.summary import Metric
 from clustermark.core.units import format_quantity, prefixed
@@ -36,7 +37,7 @@ _FRONT, _DOMINATED, _DOUBTFUL = "on the front", "dominated", "in doubt"
 
 @dataclass(frozen=True)
 class Point:
-    """A speed with the error that its check found; `state` is its place, which only undoubted figures have."""
+    """A speed with the error found, rounding included; `state` is its place, which only undoubted figures have."""
 
     row: ReportRow
     metric: Metric
@@ -118,8 +119,11 @@ def _panels(rows: Sequence[ReportRow]) -> list[list[Point]]:
     for row in rows:
         headline, check = row.headline, row.row.check
         metric = row.speed(headline.name) if headline else None
-        if metric is not None and check is not None and math.isfinite(check.error) and check.error >= 0:
-            groups.setdefault(_work(row, metric), []).append((row, metric, check.error))
+        if metric is None or check is None:
+            continue
+        error = row.row.counters.get(DISTANCE, check.error)
+        if math.isfinite(error) and error >= 0:
+            groups.setdefault(_work(row, metric), []).append((row, metric, error))
     chosen = [group for group in groups.values() if len({error for _, _, error in group}) > 1]
     aspects = _varying_aspects([row for group in chosen for row, _, _ in group])
     return [
@@ -129,11 +133,17 @@ def _panels(rows: Sequence[ReportRow]) -> list[list[Point]]:
 
 def _work(row: ReportRow, metric: Metric) -> tuple[Any, ...]:
     """What must be equal for two speeds to be of the same work under the same check."""
-    case, check = row.case, row.row.check
+    case = row.case
     params = sorted((n, str(v)) for n, v in case.params.items() if n != VARIANT and not isinstance(v, bool))
-    name = check.name if check else ""
+    name = error_name(row)
     shape = (case.ranks, case.ranks_per_node, case.threads)
     return (case.workload, case.version, metric.name, metric.unit, name, shape, tuple(params), row.row.fingerprints)
+
+
+def error_name(row: ReportRow) -> str:
+    """What the error of a point is: the distance from float64 where it is told, else what the check compares."""
+    check = row.row.check
+    return DISTANCE.removeprefix(ERROR) if DISTANCE in row.row.counters else check.name if check else ""
 
 
 def _varying_aspects(rows: Sequence[ReportRow]) -> list[str]:
@@ -199,7 +209,6 @@ def _panel_chart(points: Sequence[Point], encode: dict[str, Any], panels: int) -
     ticks = _error_ticks(min(positive), high)
     ticks = [exact, *ticks] if low == exact else ticks
     first = points[0]
-    check = first.row.row.check
     axis = alt.Axis(
         values=ticks,
         labelExpr=f"datum.value < {exact * 1.01!r} ? 'exact' : format(datum.value, '.0e')"
@@ -208,7 +217,7 @@ def _panel_chart(points: Sequence[Point], encode: dict[str, Any], panels: int) -
     )
     x = alt.X(
         "error:Q",
-        title=f"largest error found: {shortened(plain(check.name if check else ''), 50)}",
+        title=f"largest error found: {shortened(plain(error_name(first.row)), 50)}",
         scale=alt.Scale(type="log", nice=False, domain=[low / 3, high * 3]),
         axis=axis,
     )

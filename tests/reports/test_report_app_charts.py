@@ -87,6 +87,16 @@ def test_an_error_of_zero_stands_left_of_all_others_and_is_called_exact():
     assert "exact" in chart.to_json()
 
 
+def test_a_distance_from_float64_stands_for_an_error_that_leaves_rounding_out():
+    rows = [
+        app_row(precision=precision, counters={"error: distance from float64": distance})
+        for precision, distance in (("fp64", 3e-13), ("fp32", 2e-5))
+    ]
+    chart = speed_accuracy.draw(rows_of(rows))
+    assert {record["series"]: record["error"] for record in records(chart, "state")} == {"fp64": 3e-13, "fp32": 2e-5}
+    assert "largest error found: distance from float64" in chart.to_json()
+
+
 # --- errors per precision -------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from clustermark.apps.climate.driver import Simulation
 from clustermark.apps.climate.stage_check import stage_error
 from clustermark.core.case import Case
 from clustermark.core.context import Context
-from clustermark.core.counters import ERROR
+from clustermark.core.counters import DISTANCE, ERROR
 from clustermark.core.precision import PRECISIONS
 from clustermark.core.workload import Trial
 from clustermark.devices.cpu import CpuDevice
@@ -51,6 +51,7 @@ def test_the_answer_is_proven_in_every_precision(name: str, precision: str) -> N
     flops = 3 * (113 + 71 / 5 if name == "held_suarez" else 53)
     assert made.work["flop_rate"].value == pytest.approx(flops * made.work["cell_steps"].value)
     assert 0 <= made.counters[ERROR + "mass [of itself]"] <= trial.MASS_BOUND[precision]
+    assert check.error < made.counters[DISTANCE] < trial.STAGE_BOUND[precision]
     assert ERROR + "mass without its fixer [of itself]" in made.counters
     word = 4 if precision != "fp64" else 8
     assert made.work["effective_bandwidth"].value == 6 * word * made.work["cell_steps"].value
@@ -83,7 +84,7 @@ def test_a_stage_that_forgets_a_term_is_found(
     monkeypatch.setattr(Simulation, "__init__", kept)
     ready = trial_of(case_of(precision, case=name))
     core: Any = made[0].core
-    exact = stage_error(made[0], np.random.default_rng(3))
+    exact, _ = stage_error(made[0], np.random.default_rng(3))
     kernel = core.coriolis.copy()
     stage = core.stage
 
@@ -94,7 +95,8 @@ def test_a_stage_that_forgets_a_term_is_found(
 
     monkeypatch.setattr(core, "stage", other_rotation)
     allowed = 1e-11 if precision == "fp64" else trial.STAGE_BOUND[precision]
-    assert exact < allowed < stage_error(made[0], np.random.default_rng(3))
+    error, distance = stage_error(made[0], np.random.default_rng(3))
+    assert exact < allowed < error <= distance
     assert not ready.check().passed
 
 
