@@ -8,7 +8,7 @@ from typing import Any
 from clustermark.core.counters import DISTANCE, ERROR
 from clustermark.reports.charts import style
 from clustermark.reports.charts.notes import common_notes
-from clustermark.reports.charts.panels import doubt_note, left_out_notes, param_words, shortened, title_of
+from clustermark.reports.charts.panels import doubt_note, left_out_notes, param_words, shortened, title_of, varying
 from clustermark.reports.charts.speed_accuracy import VARIANT, error_name
 from clustermark.reports.charts.sweep import SIZE
 from clustermark.reports.rows import ReportRow, latest_rows
@@ -17,7 +17,7 @@ from clustermark.reports.text import plain, shown_check
 TITLE = "Errors per precision"
 MOST_LINES = 30
 # Height of one line, and width of the picture.
-LINE, WIDE = 26, 660
+LINE, WIDE = 26, 560
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def draw(rows: Sequence[ReportRow]) -> Any:
             tooltip=[alt.Tooltip(field, type="nominal", title=title) for field, title in told],
         ),
     ]
-    drawn = [one.row for one in kept]
+    drawn = list({id(one.row): one.row for one in kept}.values())
     notes = ["Each mark is the largest over the launches of a case; errors are relative unless a unit stands there."]
     notes += doubt_note(drawn) + left_out_notes(older, len(lines) - MOST_LINES) + common_notes(drawn)
     texts = {
@@ -97,8 +97,11 @@ def draw(rows: Sequence[ReportRow]) -> Any:
 def _lines(rows: Sequence[ReportRow]) -> dict[str, list[Found]]:
     """Work and kind of error → the largest of every series; only where two precisions differ."""
     best: dict[str, dict[str, Found]] = {}
+    names: dict[str, list[str]] = {}
+    for workload in {row.case.workload for row in rows}:
+        names[workload] = varying([row for row in rows if row.case.workload == workload])
     for row in rows:
-        for one in _errors(row):
+        for one in _errors(row, names[row.case.workload]):
             of_line = best.setdefault(one.line, {})
             if one.series not in of_line or of_line[one.series].error < one.error:
                 of_line[one.series] = one
@@ -110,17 +113,20 @@ def _lines(rows: Sequence[ReportRow]) -> dict[str, list[Found]]:
     }
 
 
-def _errors(row: ReportRow) -> list[Found]:
+def _errors(row: ReportRow, names: Sequence[str]) -> list[Found]:
+    """Of a case that is right, by the parameters of those names."""
     check = row.row.check
     if row.row.status != "ok" or check is None or not check.passed or SIZE in row.case.params:
         return []
     params = row.case.params
-    names = [name for name, value in params.items() if name != VARIANT and not isinstance(value, bool)]
-    work = title_of([row.case.workload, *param_words(row, names)], 56)
+    told = [name for name in names if name != VARIANT and not isinstance(params.get(name), bool)]
+    work = title_of([row.case.workload, *param_words(row, told)], 44)
     variant = params.get(VARIANT) or ""
     series = shortened(" · ".join(filter(None, (plain(row.case.precision), plain(variant)))), 32)
     counters = row.row.counters
-    kinds = [(error_name(row), counters.get(DISTANCE, check.error), check.bound)]
+    # A distance holds the rounding that its check leaves out: the bound is not one of it.
+    bound = None if DISTANCE in counters else check.bound
+    kinds = [(error_name(row), counters.get(DISTANCE, check.error), bound)]
     kinds += [
         (name.removeprefix(ERROR), value, None)
         for name, value in counters.items()

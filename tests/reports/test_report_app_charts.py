@@ -95,6 +95,7 @@ def test_a_distance_from_float64_stands_for_an_error_that_leaves_rounding_out():
     chart = speed_accuracy.draw(rows_of(rows))
     assert {record["series"]: record["error"] for record in records(chart, "state")} == {"fp64": 3e-13, "fp32": 2e-5}
     assert "largest error found: distance from float64" in chart.to_json()
+    assert {record["bound"] for record in records(precision_errors.draw(rows_of(rows)), "bound")} == {0}
 
 
 # --- errors per precision -------------------------------------------------------------------------------------
