@@ -37,6 +37,8 @@ from clustermark.reports.rows import ReportRow, latest_rows
 from clustermark.reports.text import plain, shown_percent, spoken
 
 TITLE = "Roofline with measured roofs"
+# Letters of a name that four of fit side by side.
+SHORT = 16
 
 
 def draw(rows: Sequence[ReportRow]) -> Any:
@@ -97,7 +99,8 @@ def _panel_chart(
     precisions = style.precision_slots([*(p.row.case.precision for p in drawn), *(r.precision for r in sources)])
     names = sorted(precisions, key=lambda name: precisions[name])
     works = list(dict.fromkeys(_work(point, drawn) for point in drawn))
-    legend = alt.Legend(orient="top", direction="horizontal", columns=4, title=None, offset=10)
+    columns = 4 if max(map(len, works)) <= SHORT else 2
+    legend = alt.Legend(orient="top", direction="horizontal", columns=columns, title=None, offset=10)
     hue = style.scale_of(
         [*map(plain, names), "memory"], [*(style.colour(precisions[name]) for name in names), "#828282"]
     )
@@ -126,7 +129,7 @@ def _panel_chart(
             strokeDash=alt.StrokeDash("dash", type="nominal", scale=None, legend=None),
             tooltip=[alt.Tooltip("roof", type="nominal", title="roof"), alt.Tooltip("shown", type="nominal")],
         ),
-        dot.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q"), y2=alt.Y2("high")),
+        dot.mark_rule(strokeWidth=1.5, clip=True).encode(y=alt.Y("low:Q"), y2=alt.Y2("high")),
         dot.mark_point(size=80, strokeWidth=1.8, opacity=1).encode(
             shape=alt.Shape("work", type="nominal", scale=shapes, legend=legend, title=None),
             fill=alt.Fill("fill", type="nominal", scale=None, legend=None),

@@ -95,6 +95,10 @@ def attainable(point: Point, roofs: Sequence[Roof]) -> float | None:
     """
     known = PRECISIONS.get(point.row.case.precision)
     formats = {point.row.case.precision, known.compute if known else ""}
-    limits = [r.metric.value for r in roofs if r.metric.unit == FLOPS and r.precision in formats]
-    limits += [r.metric.value * point.intensity for r in roofs if r.metric.unit == BYTES]
-    return min(limits, default=None)
+    flat = [roof for roof in roofs if roof.metric.unit == FLOPS]
+    limits = [roof.metric.value for roof in flat if roof.precision in formats]
+    slopes = [roof.metric.value * point.intensity for roof in roofs if roof.metric.unit == BYTES]
+    # Without the flat roof of its format a point far to the right would be held against a slope that goes on for ever.
+    if not limits and flat:
+        slopes = [limit for limit in slopes if limit <= max(roof.metric.value for roof in flat)]
+    return min([*limits, *slopes], default=None)

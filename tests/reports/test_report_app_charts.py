@@ -160,6 +160,9 @@ def test_a_point_is_held_against_the_lower_of_its_roofs():
     assert roofs.attainable(low, found) == pytest.approx(0.1 * 4.4e10 * 1.07, rel=0.02)
     assert roofs.attainable(high, found) == pytest.approx(1.1e11, rel=0.02)
     assert roofs.attainable(low, []) is None
+    without = [roof for roof in found if roof.precision != "fp64" or roof.metric.unit == "B/s"]
+    assert roofs.attainable(high, without) is None, "no slope goes on for ever"
+    assert roofs.attainable(low, without) == roofs.attainable(low, found)
     mixed = rows_of([app_row(precision="mixed")])[0]
     of_mixed = roofs.Point(mixed, mixed.row.metrics[0], 1000.0)
     assert roofs.attainable(of_mixed, found) == pytest.approx(2.2e11, rel=0.02), "its kernels compute in fp32"
