@@ -140,21 +140,26 @@ def _sortable(value: object) -> tuple[str, object]:
 
 
 def _titles(panels: Sequence[tuple[Any, ...]]) -> dict[tuple[object, ...], str]:
-    """What tells each panel from the others, after workload, precision and ranks, which always stand there."""
+    """What tells each panel from the others, after workload, precision and ranks, which always stand there.
+
+    Versions and options are told where the panels of one workload differ in them.
+    """
     varying = [len({panel[index] for panel in panels}) > 1 for index in range(6)]
     spread = any(panel[4][1] < panel[4][0] for panel in panels)
-    options = {option for panel in panels for option in panel[5]}
-    shared = {option for option in options if all(option in panel[5] for panel in panels)}
+    options: dict[object, list[set[object]]] = {}
+    for workload, version, _, _, _, others, *_ in panels:
+        options.setdefault(workload, []).append({("version", version), *others})
     titles: dict[tuple[object, ...], str] = {}
     for panel in panels:
         workload, version, device, transport, (ranks, per_node, threads), others, _, precision = panel
+        shared = set[object].intersection(*options[workload])
         words = [spoken(workload), plain(precision), counted(ranks, "rank")]
         words += [counted(-(-ranks // per_node), "node")] if spread else []
         words += [counted(threads, "thread")] if threads > 1 else []
-        words += [f"version {version}"] if varying[1] else []
+        words += [f"version {version}"] if ("version", version) not in shared else []
         words += [plain(device)] if varying[2] or device != "cpu" else []
         words += [plain(transport)] if varying[3] else []
-        words += [shown_param(name, value) for name, (_, value) in others if (name, (_, value)) not in shared]
+        words += [shown_param(name, value) for name, (kind, value) in others if (name, (kind, value)) not in shared]
         title = " · ".join(words)
         titles[panel] = title if title not in titles.values() else f"{title} · {len(titles) + 1}"
     return titles

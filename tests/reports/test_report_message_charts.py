@@ -49,6 +49,22 @@ def test_pairs_of_ranks_stand_in_their_own_chart_with_both_ends_told():
     ]
 
 
+def test_a_panel_is_named_by_what_tells_it_from_those_of_its_own_workload():
+    def named(row, version=1, **params):
+        return replace(row, case=replace(row.case, version=version, params={**row.case.params, **params}))
+
+    wide = [named(row, 2, caller="auto", window=8) for row in pingpong_rows()]
+    messages = sample_rows(gemm=(), precisions=("fp64",))
+    titles = {one["panel"] for one in points(specs_of(make_run([*wide, *messages]))["message_time"])}
+    assert titles == {"pingpong · fp32 · 2 ranks", "allreduce · fp64 · 2 ranks"}
+    both = [*(named(row, 2, caller="python", window=8) for row in pingpong_rows()), *wide]
+    titles = {one["panel"] for one in points(specs_of(make_run(both))["message_time"])}
+    assert titles == {f"pingpong · fp32 · 2 ranks · caller={caller}" for caller in ("auto", "python")}
+    versions = [*(named(row, 1, caller="auto", window=8) for row in pingpong_rows()), *wide]
+    titles = {one["panel"] for one in points(specs_of(make_run(versions))["message_time"])}
+    assert titles == {f"pingpong · fp32 · 2 ranks · version {version}" for version in (1, 2)}
+
+
 def test_pairs_of_many_ranks_are_squares_without_figures():
     spec = specs_of(make_run(pair_rows(14)))["rank_pairs"]
     assert all(len(panel["layer"]) == 1 for panel in spec["concat"])
