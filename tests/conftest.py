@@ -21,6 +21,10 @@ hypothesis_settings.register_profile("house", deadline=None, derandomize=True, d
 hypothesis_settings.load_profile("house")
 
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Ranks of two tests at a time wait on the same cores: those that only wait yield. `make perf` has no workers.
+    os.environ.setdefault("OMPI_MCA_mpi_yield_when_idle", "1")
+
 NEEDS_GPU = "needs a GPU: "
 # Where the files lie that take longest: begun at the end, the last of them would run alone. The first one mostly waits,
 # so that what runs beside it has the machine to itself.

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clustermark.runners.launcher import find_launcher, launch_arguments, launch_environment, usable_cores
+from clustermark.runners.launcher import find_launcher, launch_arguments, launch_environment
 from clustermark.transports.fabrics import fabric_aliases
 
+# No rank is bound, and those that wait yield: ranks of other tests run beside these on the same cores.
+UNBOUND = 0
 pytestmark = pytest.mark.mpi
 TESTS = Path(__file__).resolve().parent.parent
 PROGRAM = TESTS / "mpi" / "programs" / "md_run.py"
@@ -58,7 +60,7 @@ def start(python: str, ranks: int, folder: Path, groups: tuple[str, ...]) -> Fou
     fabric = fabric_aliases(launcher.mpi)["shm"] if ranks > 1 else "self"
     environment = launch_environment(os.environ, fabric, 1)
     path = os.pathsep.join(filter(None, [str(TESTS / "apps" / "md"), str(TESTS), environment.get("PYTHONPATH", "")]))
-    arguments = launch_arguments(launcher, ranks, 1, usable_cores(), os.geteuid() == 0)
+    arguments = launch_arguments(launcher, ranks, 1, UNBOUND, os.geteuid() == 0)
     done = subprocess.run(
         [*arguments, python, str(PROGRAM), fabric, str(ranks), str(folder), *groups],
         check=False,

@@ -172,7 +172,7 @@ def obeys_the_limits(count: int, stopped_by: str, elapsed: float, sampling: Samp
     return stopped_by == "interval" or count == sampling.min_samples or elapsed >= sampling.seconds / 2
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     durations=st.lists(st.floats(1e-3, 4e-3), min_size=1, max_size=40),
     seconds=st.floats(1e-3, 0.5),

@@ -154,7 +154,7 @@ def test_devices_that_are_waited_for_are_lined_up_by_barriers_only() -> None:
     from clustermark.benchmarks import BENCHMARKS
 
     machine = Machine({"cuda": ""}, {"ompi-tcp": ""}, {}, {"mpi": lambda *_: ""})
-    case = Case("pingpong", 1, {"bytes": 8}, "fp64", "cuda", "mpi", "ompi-tcp", 2, 2)
+    case = Case("pingpong", 2, {"bytes": 8, "caller": "auto"}, "fp64", "cuda", "mpi", "ompi-tcp", 2, 2)
     told = refusal(case, BENCHMARKS["pingpong"], machine, Sampling(synchronisation="window"))
     assert told == "device 'cuda' is lined up by barriers only; leave sampling.synchronisation = 'window' out"
     assert refusal(case, BENCHMARKS["pingpong"], machine, Sampling()) == ""
