@@ -64,6 +64,7 @@ def page(kind: str, heading: str, subheading: str, specs: Mapping[str, Mapping[s
     """
     parts = dict.fromkeys(SECTIONS, "") | sections
     parts |= {
+        "kind": kind,
         "title": escape(f"{heading} – clustermark {kind}"),
         "heading": escape(heading),
         "subheading": escape(subheading),
