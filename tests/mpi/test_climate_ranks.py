@@ -16,7 +16,8 @@ from clustermark.transports.fabrics import fabric_aliases
 
 # No rank is bound, and those that wait yield: ranks of other tests run beside these on the same cores.
 UNBOUND = 0
-pytestmark = pytest.mark.mpi
+# The first program of a new checkout compiles every kernel, for minutes where other tests compile beside it.
+pytestmark = [pytest.mark.mpi, pytest.mark.timeout(500)]
 TESTS = Path(__file__).resolve().parent.parent
 PROGRAM = TESTS / "mpi" / "programs" / "climate_run.py"
 SHAPES = [("openmpi", 2), ("openmpi", 3), ("openmpi", 4), ("mpich", 2)]
@@ -53,7 +54,7 @@ def start(python: str, ranks: int, folder: Path) -> dict[str, Any]:
         check=False,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=450,
         env=environment | {"PYTHONPATH": path},
     )
     assert done.returncode == 0, done.stderr

@@ -18,7 +18,8 @@ from clustermark.transports.fabrics import fabric_aliases
 
 # No rank is bound, and those that wait yield: ranks of other tests run beside these on the same cores.
 UNBOUND = 0
-pytestmark = pytest.mark.mpi
+# The first program of a new checkout compiles every kernel, for minutes where other tests compile beside it.
+pytestmark = [pytest.mark.mpi, pytest.mark.timeout(500)]
 TESTS = Path(__file__).resolve().parent.parent
 PROGRAM = TESTS / "mpi" / "programs" / "md_run.py"
 GROUPS = ("trajectories", "restarts", "fates")
@@ -66,7 +67,7 @@ def start(python: str, ranks: int, folder: Path, groups: tuple[str, ...]) -> Fou
         check=False,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=450,
         env=environment | {"PYTHONPATH": path},
     )
     assert done.returncode == 0, done.stderr
