@@ -150,9 +150,9 @@ class MpiTransport:
 
     def compile_exchanges(self, exchanges: Sequence[Exchange]) -> Callable[[int], object]:
         """The messages by MPI's C functions; see mpi_compiled.py."""
-        found = symbols()
-        if isinstance(found, str) or self.why_not_compiled():
-            raise DeviceError(f"transport '{self.name}' cannot be called from compiled code: {self.why_not_compiled()}")
+        found, reason = symbols(), self.why_not_compiled()
+        if isinstance(found, str) or reason:
+            raise DeviceError(f"transport '{self.name}' cannot be called from compiled code: {reason}")
         from clustermark.transports.mpi_compiled import compiled_exchanges
 
         return compiled_exchanges(self.comm, found, exchanges)

@@ -65,8 +65,7 @@ def test_launches_in_turns_never_call_ten_percent_nothing(
     """Where a pair of launches scatters by a tenth, 10 % are not found; what may not be is a wrong word."""
     found = benchmark.pedantic(checked, args=(tmp_path, "--method", "interleaved"), rounds=1)
     say(f"interleaved: {_told(found)}")
-    allowed = {"equal": {"unchanged"}, "slower": {"regressed"}, "faster": {"improved"}}
-    wrong = sum(found[kind]["verdict"] not in {*allowed[kind], "inconclusive"} for kind in allowed)
+    wrong = sum(found[kind]["verdict"] not in (right, "inconclusive") for kind, right in PLANTED_VERDICTS.items())
     judge("", Figure("interleaved: wrong verdicts over a planted 10 %", wrong, Target(0, 0, "")))
 
 
