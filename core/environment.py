@@ -18,7 +18,7 @@ from clustermark.core.case import canonical_json
 # Variables that change what the libraries do; everything else in the environment stays private.
 RECORDED_VARIABLES = re.compile(
     r"^(OMP_|OPENBLAS_|MKL_|BLIS_|GOTO_|NUMBA_|OMPI_MCA_|PRTE_MCA_|PMIX_MCA_|MPIR_CVAR_|MPICH_|UCX_|FI_|NCCL_"
-    r"|CUDA_|CUPY_|NUMPY_MADVISE_HUGEPAGE$|SLURM_JOB_PARTITION$|KMP_)"
+    r"|CUDA_|CUPY_|NUMPY_MADVISE_HUGEPAGE$|SLURM_JOB_PARTITION$|KMP_|CLUSTERMARK_BIND$)"
 )
 
 # What a launcher writes about the launch itself: other in every launch, so it may not decide comparability.

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clustermark.core.environment import affinity, cpu_facts
-from clustermark.core.errors import LaunchError
+from clustermark.core.errors import LaunchError, UsageError
 from clustermark.runners.hosts import Hosts, host_arguments
 from clustermark.transports.fabrics import apply_fabric
 from clustermark.transports.world import inside_launch
 
+BINDING_VARIABLE = "CLUSTERMARK_BIND"
+BINDINGS = ("core", "none")
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -31,11 +33,18 @@ _LOCAL_RANK = ("OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID")
 
 @dataclass(frozen=True)
 class Launcher:
-    """An mpirun: its path, whose it is ("openmpi" or "mpich"), and its version."""
+    """An mpirun: its path, whose it is ("openmpi" or "mpich"), and its version.
+
+    Attributes
+    ----------
+    binds : ranks to cores. Launches that know nothing of each other bind to the same first cores and leave the others
+        idle, so that CLUSTERMARK_BIND=none is right where programs share a machine.
+    """
 
     path: str
     mpi: str
     version: str
+    binds: bool = True
 
 
 def rank_hint(variables: Mapping[str, str]) -> str:
@@ -60,7 +69,13 @@ def find_launcher(given: str | None = None) -> Launcher:
     Raises
     ------
     LaunchError : none found, it does not run, or it belongs to an MPI without fabric rows
+    UsageError : CLUSTERMARK_BIND is no word that is known
     """
+    binding = os.environ.get(BINDING_VARIABLE, "core")
+    if binding not in BINDINGS:
+        raise UsageError(
+            f"{BINDING_VARIABLE} is {binding!r}, expected {' or '.join(BINDINGS)}; unset it to bind to cores"
+        )
     asked = given or os.environ.get("CLUSTERMARK_MPIRUN")
     beside = Path(sys.executable).parent / "mpirun"
     path = asked or (str(beside) if beside.exists() else shutil.which("mpirun") or shutil.which("mpiexec"))
@@ -77,7 +92,7 @@ def find_launcher(given: str | None = None) -> Launcher:
     version = re.search(r"(\d+\.\d+(?:\.\d+)*)", text)
     for mpi, mark in (("openmpi", r"Open MPI|OpenRTE|prte"), ("mpich", r"HYDRA|MPICH|Intel\(R\) MPI")):
         if re.search(mark, text):
-            return Launcher(path, mpi, version.group(1) if version else "unknown")
+            return Launcher(path, mpi, version.group(1) if version else "unknown", binding == "core")
     raise LaunchError(
         f"launcher {path}: is neither Open MPI's nor MPICH's (its --version says {text.strip()[:60]!r}); "
         f"name one of these with --mpirun"
@@ -99,11 +114,12 @@ def launch_arguments(
     Parameters
     ----------
     ranks, threads : of the job; threads per rank
-    cores : usable on this node; more ranks × threads than that are left unbound and told to yield
+    cores : usable on this node; more ranks × threads than that are left unbound and told to yield, as are all where
+        the launcher does not bind
     as_root : Open MPI refuses root unless told otherwise
     hosts : over which ranks are spread; one rank stays here
     """
-    fits = ranks * threads <= cores
+    fits = launcher.binds and ranks * threads <= cores
     count = ["-n", str(ranks)]
     if hosts is not None and ranks > 1:
         root = ["--allow-run-as-root"] if as_root and launcher.mpi == "openmpi" else []

@@ -22,7 +22,9 @@ hypothesis_settings.load_profile("house")
 
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # Ranks of two tests at a time wait on the same cores: those that only wait yield. `make perf` has no workers.
+    # Two tests at a time share the cores: no launch binds to the first of them, and ranks that only wait yield.
+    # `make perf` has no workers.
+    os.environ.setdefault("CLUSTERMARK_BIND", "none")
     os.environ.setdefault("OMPI_MCA_mpi_yield_when_idle", "1")
 
 NEEDS_GPU = "needs a GPU: "

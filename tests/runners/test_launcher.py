@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustermark.core.errors import LaunchError
+from clustermark.core.errors import LaunchError, UsageError
 from clustermark.runners.launcher import (
     THREAD_VARIABLES,
     Launcher,
@@ -43,6 +43,17 @@ def test_the_tokens_of_each_launcher(
     launcher: Launcher, ranks: int, threads: int, cores: int, as_root: bool, expected: str
 ) -> None:
     assert launch_arguments(launcher, ranks, threads, cores, as_root) == ["/opt/bin/mpirun", *expected.split()]
+
+
+def test_ranks_are_bound_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    for word, binds in (("", True), ("core", True), ("none", False)):
+        monkeypatch.setenv("CLUSTERMARK_BIND", word) if word else monkeypatch.delenv("CLUSTERMARK_BIND", raising=False)
+        launcher = find_launcher()
+        assert launcher.binds is binds
+        assert ("none" in launch_arguments(launcher, 1, 1, 1, True)) is not binds
+    monkeypatch.setenv("CLUSTERMARK_BIND", "socket")
+    with pytest.raises(UsageError, match="CLUSTERMARK_BIND is 'socket', expected core or none; unset it to bind"):
+        find_launcher()
 
 
 def test_a_launch_inherits_no_other_launch_and_no_other_fabric() -> None:
