@@ -30,6 +30,7 @@ def prepare(case: Case, context: Context) -> Trial:
     """A step factors and solves; A is made anew before each, outside the timed window."""
     from clustermark.benchmarks.dense.matrix import scaled_matrix, singular_matrix, uniform_matrix
     from clustermark.benchmarks.dense.solvers import DirectSolver, flops
+    from clustermark.core.accuracy import native
 
     ground = ground_of(case, context, memory(case))
     make = {"uniform": uniform_matrix, "scaled": scaled_matrix, "singular": singular_matrix}
@@ -37,8 +38,11 @@ def prepare(case: Case, context: Context) -> Trial:
     solver = DirectSolver(matrix, ground.block, ground.grid, ground.dtype, ground.blas)
     solver.reset()
     work = {"flop_rate": Amount(flops(ground.n), "flop")}
+    said = str(native(case.precision))
     # Cold: a sample must be one step, since a step leaves nothing to factor. A CPU has no flush.
-    return Trial(solver.step, solver.check, work, reset=solver.reset, counters=ground.counters, cold=True)
+    return Trial(
+        solver.step, solver.check, work, reset=solver.reset, counters=ground.counters, cold=True, arithmetic=said
+    )
 
 
 HPL = Workload(

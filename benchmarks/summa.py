@@ -26,6 +26,7 @@ def prepare(case: Case, context: Context) -> Trial:
 
     from clustermark.benchmarks.dense.product_check import Operands, compare_product
     from clustermark.benchmarks.dense.summa import Summa
+    from clustermark.core.accuracy import native
 
     precision, transport = context.precision, context.transport
     ground = ground_of(case, context, memory(case))
@@ -43,7 +44,8 @@ def prepare(case: Case, context: Context) -> Trial:
         error = transport.maximum(error)
         return Check("|C - AB| / (|A||B|), every element", error, bound, error <= bound, detail)
 
-    return Trial(summa.step, check, {"flop_rate": Amount(2.0 * ground.n**3, "flop")}, counters=ground.counters)
+    work = {"flop_rate": Amount(2.0 * ground.n**3, "flop")}
+    return Trial(summa.step, check, work, counters=ground.counters, arithmetic=str(native(case.precision)))
 
 
 SUMMA = Workload(

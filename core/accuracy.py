@@ -77,6 +77,11 @@ class Arithmetic:
         return error_bound(inner, _roundoff(self.sums), _roundoff(self.result), u_in)
 
 
+def native(name: str) -> Arithmetic:
+    """One format throughout, by the unit that has it."""
+    return Arithmetic(name, name, name, "native")
+
+
 def _roundoff(name: str) -> float:
     return FORMATS[name].roundoff if name in FORMATS else 0.0
 

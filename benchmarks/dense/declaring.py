@@ -69,15 +69,30 @@ def grid_of(case: Case, context: Context) -> Grid:
     return make_grid(transport.comm if transport.size > 1 else None, *shape_of(case))
 
 
+def bytes_of_type(name: str) -> int:
+    """[B] of a number of a NumPy type, by its name."""
+    return int(name.strip(ascii_letters)) // 8
+
+
 def item_of(case: Case) -> int:
     """[B] of a number of the case's precision."""
-    return int(PRECISIONS[case.precision].storage.strip(ascii_letters)) // 8
+    return bytes_of_type(PRECISIONS[case.precision].storage)
+
+
+def rows_and_columns(case: Case) -> tuple[int, int]:
+    """No fewer than any rank has of a matrix."""
+    block = int(case.params["nb"])
+    rows, columns = (math.ceil(int(case.params["n"]) / processes) + block for processes in shape_of(case))
+    return rows, columns
 
 
 def solver_bytes(case: Case, items: tuple[int, ...]) -> float:
-    """[B] of one rank of a solver: its part of a matrix for each size of a number, two panels and two sets of rows."""
-    block, work = int(case.params["nb"]), item_of(case)
-    rows, columns = (math.ceil(int(case.params["n"]) / processes) + block for processes in shape_of(case))
+    """[B] of one rank of a solver: its part of a matrix for each size of a number, two panels and two sets of rows.
+
+    The last size is that of the factors, in which panels and rows are held.
+    """
+    block, work = int(case.params["nb"]), items[-1]
+    rows, columns = rows_and_columns(case)
     return float(sum(items) * rows * columns + work * block * (2 * (rows + block) + 4 * columns))
 
 

@@ -30,6 +30,8 @@ from clustermark.devices.blas import Blas
 
 Array = npt.NDArray[Any]
 
+# Given L₂₁: a call that does C ← C − L₂₁B.
+Subtract = Callable[[Array], Callable[[Array, Array], None]]
 # Columns of a product between two looks at the message under way.
 STRIP = 512
 # Bytes of a line of the caches.
@@ -80,9 +82,12 @@ class Factorisation:
     zero_column : the first column whose pivot was zero in the last run, −1 for none
     """
 
-    def __init__(self, parts: Parts, matrix: Array, blas: Blas, pivoting: bool = True) -> None:
-        """Make buffers for two panels and one set of rows."""
+    def __init__(
+        self, parts: Parts, matrix: Array, blas: Blas, pivoting: bool = True, subtract: Subtract | None = None
+    ) -> None:
+        """Make buffers for two panels and one set of rows; `subtract` does the update's products, None: the BLAS."""
         self.parts, self.matrix, self.blas, self.pivoting = parts, matrix, blas, pivoting
+        self.subtract = subtract or self._by_blas
         width, (rows, columns) = parts.rows.block, matrix.shape
         self.pivots = np.zeros(parts.n, np.int64)
         self.zero_column = -1
@@ -110,6 +115,9 @@ class Factorisation:
                 following, transfer = panel, Transfer()
             update(done, self.matrix.shape[1], transfer)
             panel = following
+
+    def _by_blas(self, left: Array) -> Callable[[Array, Array], None]:
+        return lambda c, right: self.blas.add_product(c, left, right, -1.0)
 
     def _next_panel(self, start: int, buffer: int) -> tuple[Panel, Transfer]:
         """The panel from column `start` on: factored here, or expected; its broadcast is under way."""
@@ -157,6 +165,7 @@ class Factorisation:
         below = top + panel.first(width)
         # Without interchanges the only process row has the rows of U where they belong.
         in_place = not self.pivoting and grid.rows == 1
+        subtract = self.subtract(panel.below)
 
         def update(first: int, end: int, transfer: Transfer) -> None:
             if first == end:
@@ -171,7 +180,7 @@ class Factorisation:
                 self.blas.solve_unit_lower(panel.top, rows[:, strip])
                 if panel.holds_diagonal and not in_place:
                     self.matrix[top : top + width, place] = rows[:, strip]
-                self.blas.add_product(self.matrix[below:, place], panel.below, rows[:, strip], -1.0)
+                subtract(self.matrix[below:, place], rows[:, strip])
                 transfer.look()
 
         return update

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numba
+import numpy as np
 
 # Rows that are worked on at a time: a few columns of so many stay in the first cache.
 CHUNK = 512
@@ -115,6 +116,22 @@ def transpose_into(source: Any, target: Any) -> None:
             for j in range(left, min(left + TILE, columns)):
                 for i in range(top, min(top + TILE, rows)):
                     target[j, i] = source[i, j]
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def round_to_bf16(source: Any, bits: Any) -> None:
+    """Upper halves of the nearest bfloat16 numbers, to even where two are: b + 0x7fff + (bit 16 of b), shifted by 16.
+
+    Parameters
+    ----------
+    source, bits : (m, n) float32, any strides, and uint16; infinities stay, a NaN of few bits may not
+    """
+    rows, columns = source.shape
+    words = source.view(np.uint32)
+    for i in range(rows):
+        for j in range(columns):
+            word = words[i, j]
+            bits[i, j] = (word + np.uint32(0x7FFF) + ((word >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"contract", "reassoc"}, error_model="numpy")

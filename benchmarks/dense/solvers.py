@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clustermark.benchmarks.dense.bf16_update import Bf16Update
 from clustermark.benchmarks.dense.factorisation import Factorisation, deal, local_array
 from clustermark.benchmarks.dense.gmres import Solution, gmres
 from clustermark.benchmarks.dense.lines import Grid
@@ -96,13 +97,23 @@ class MixedSolver:
     counters : filled by `check`
     """
 
-    def __init__(self, matrix: DenseMatrix, block: int, grid: Grid, dtype: str, blas: Blas, rules: str) -> None:
-        """Make A in float64; `rules` says "conforming" or why not."""
+    def __init__(
+        self,
+        matrix: DenseMatrix,
+        block: int,
+        grid: Grid,
+        dtype: str,
+        blas: Blas,
+        rules: str,
+        update: Bf16Update | None = None,
+    ) -> None:
+        """Make A in float64; `rules` says "conforming" or why not, `update` multiplies in place of the BLAS."""
         self.matrix, self.rules = matrix, rules
         self.parts = deal(matrix.n, 0, block, grid)
         self.whole = matrix.part(self.parts.rows.mine, self.parts.columns.mine)
         self.right = right_side(self.parts, matrix, "float64")
-        self.factorisation = Factorisation(self.parts, local_array(self.parts, dtype), blas, pivoting=False)
+        low = local_array(self.parts, dtype)
+        self.factorisation = Factorisation(self.parts, low, blas, False, update.subtract if update else None)
         self.solution = Solution(np.full(matrix.n, np.nan), 0, False)
         self.counters: dict[str, float] = {}
 

@@ -12,8 +12,11 @@ import pytest
 from dense_helpers.faults import FAULTS
 
 from clustermark.benchmarks import BENCHMARKS
+from clustermark.benchmarks.dense import bf16_update
 from clustermark.benchmarks.dense import matrix as matrices
+from clustermark.benchmarks.dense.bf16_update import Bf16Update
 from clustermark.benchmarks.dense.factorisation import Factorisation, deal
+from clustermark.benchmarks.dense.kernels_cpu import round_to_bf16
 from clustermark.benchmarks.dense.lines import make_grid
 from clustermark.benchmarks.dense.memory import require_memory
 from clustermark.benchmarks.dense.reference import reference_lu, reference_solve
@@ -22,11 +25,13 @@ from clustermark.core.case import Case
 from clustermark.core.context import Context
 from clustermark.core.errors import ClustermarkError
 from clustermark.core.machine import Machine, refusal
+from clustermark.core.number_formats import bf16_bits
 from clustermark.core.precision import PRECISIONS
 from clustermark.core.suite import Sampling
 from clustermark.core.workload import Trial
 from clustermark.devices.blas import BY_MATMUL, open_blas
 from clustermark.devices.cpu import CpuDevice
+from clustermark.devices.simd_dots import choose_dot, host_features
 from clustermark.runners import catalog
 from clustermark.transports.local import LocalTransport
 
@@ -140,6 +145,48 @@ def test_the_mixed_solver_needs_its_refinement_and_says_how_long_it_took() -> No
     assert trial.counters["conforms to the rules of HPL-MxP"] == 1
 
 
+@pytest.mark.parametrize("nb", [16, 64])
+def test_factors_in_bf16_are_refined_to_fp64_and_have_a_speed_only_where_the_cpu_has_the_instruction(nb: int) -> None:
+    trial = run(trial_of(case_of("hpl_mxp", "bf16", n=201, nb=nb)))
+    check = trial.check()
+    assert check.passed
+    assert check.name == "backward error of HPL-MxP, conforming"
+    assert 3 <= trial.counters["GMRES iterations"] <= 20, "factors of 8 bits cannot be as good as those of 24"
+    path = choose_dot("uint16", host_features()).path
+    assert trial.arithmetic == f"factors bf16 × bf16, sums fp32, result fp32; {path}, refined in fp64"
+    assert bool(trial.work) == (path == "native")
+
+
+def test_factors_in_bf16_give_the_matrix_back_within_its_rounding_and_without_the_instruction_are_emulated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    update = Bf16Update(60, 16, 512, 1, features=())
+    assert update.path == "emulated"
+
+    def error() -> float:
+        """Largest |LU − A| ÷ (|L||U|), in roundoffs of bf16."""
+        whole = matrices.definite_matrix(60, 1).part(np.arange(60), np.arange(60)).astype(np.float32)
+        factors = Factorisation(deal(60, 0, 16, ALONE), whole.copy(), open_blas(), False, update.subtract)
+        factors.run()
+        lower, upper = (
+            half.astype(float) for half in (np.tril(factors.matrix, -1) + np.eye(60), np.triu(factors.matrix))
+        )
+        return float((np.abs(lower @ upper - whole) / (np.abs(lower) @ np.abs(upper))).max()) * 2**8
+
+    assert 0.01 < error() < 2.1, "two factors are rounded, each by one roundoff at most"
+    real: Callable[..., None] = bf16_update.multiply
+    monkeypatch.setattr(bf16_update, "multiply", lambda a, b, c, room, _, accumulate: real(a, b, c, room, 1.0, True))
+    assert error() > 10, "a forgotten sign"
+
+
+def test_numbers_are_rounded_to_bf16_as_the_formats_say() -> None:
+    values = np.random.default_rng(2).normal(size=(37, 21)).astype(np.float32)
+    values[0, :5] = 0, np.inf, -np.inf, 1 + 2.0**-8, 1 + 3 * 2.0**-8
+    bits = np.zeros(values.T.shape, np.uint16)
+    round_to_bf16(values.T, bits)
+    assert (bits == bf16_bits(values.T)).all()
+
+
 @pytest.mark.parametrize(("precision", "matrix"), [("fp64", "definite"), ("fp32", "dominant")])
 def test_what_the_rules_do_not_allow_is_labelled(precision: str, matrix: str) -> None:
     trial = run(trial_of(case_of("hpl_mxp", precision, matrix=matrix)))
@@ -197,9 +244,8 @@ def test_impossible_layouts_are_refused_with_a_way_out(name: str, params: Any, r
     assert bool(part) == bool(said)
 
 
-@pytest.mark.parametrize("precision", ["fp16", "bf16"])
-def test_a_precision_that_would_be_emulated_gets_no_speed(precision: str) -> None:
-    assert "accuracy only, and no speed; use fp32" in BENCHMARKS["hpl_mxp"].refuse(case_of("hpl_mxp", precision))
+def test_a_format_that_no_cpu_multiplies_is_refused() -> None:
+    assert "would show no speed; use fp32 or bf16" in BENCHMARKS["hpl_mxp"].refuse(case_of("hpl_mxp", "fp16"))
 
 
 @pytest.mark.parametrize("name", ["hpl", "hpl_mxp", "summa"])

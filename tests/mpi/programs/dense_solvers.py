@@ -12,6 +12,7 @@ from dense_helpers.faults import FAULTS
 
 from clustermark.benchmarks import BENCHMARKS
 from clustermark.benchmarks.dense import matrix as matrices
+from clustermark.benchmarks.dense.bf16_update import Bf16Update
 from clustermark.benchmarks.dense.lines import Grid, make_grid
 from clustermark.benchmarks.dense.reference import reference_lu, reference_solve
 from clustermark.benchmarks.dense.solvers import DirectSolver
@@ -29,6 +30,7 @@ SIZES = ((1, 1), (7, 3), (37, 8))
 CASES = (
     ("hpl", "fp32", {"matrix": "scaled"}),
     ("hpl_mxp", "fp32", {}),
+    ("hpl_mxp", "bf16", {}),
     ("summa", "fp64", {}),
     ("summa", "fp32", {"inputs": "integers"}),
 )
@@ -84,6 +86,9 @@ def main(fabric: str, ranks: str) -> None:
     from clustermark.transports.mpi import MpiTransport
 
     world = mpi.COMM_WORLD
+    if world.rank == 0:
+        Bf16Update(1, 1, 1, 1)  # compiles once for all ranks
+    world.Barrier()
     grids, wrong, missed = [], [], []
     for count in range(1, world.size + 1):
         some = world.Split(0 if world.rank < count else mpi.UNDEFINED, world.rank)
