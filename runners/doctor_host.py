@@ -14,6 +14,7 @@ from clustermark.core import noise
 from clustermark.core.environment import affinity, chosen, cpu_facts, read_text, short_ranges
 from clustermark.core.errors import StoreError
 from clustermark.core.files import atomic_write
+from clustermark.devices.energy import Rapl
 from clustermark.runners.children import Ask, probe_arguments
 from clustermark.runners.findings import Finding
 
@@ -31,6 +32,7 @@ def examine_node(ask: Ask, results: Path) -> Iterator[Finding]:
     yield quota_finding(cgroup_quota(), len(affinity()))
     yield _load()
     yield governor_finding(facts)
+    yield energy_finding(Rapl())
     pages = chosen(read_text("/sys/kernel/mm/transparent_hugepage/enabled")) or "unknown"
     yield Finding("huge pages", "ok", f"transparent huge pages: {pages}")
     yield _cma(ask)
@@ -124,6 +126,15 @@ def governor_finding(facts: dict[str, Any]) -> Finding:
         return Finding("governor", "ok", governor)
     what = f"{governor}: the clock follows the load, short samples may be slow"
     return Finding("governor", "warning", what, "sudo cpupower frequency-set --governor performance")
+
+
+def energy_finding(rapl: Rapl) -> Finding:
+    """Whether this node's energy can be read; runs work without."""
+    if not rapl.missing:
+        return Finding("energy", "ok", f"{rapl.name}; of every case")
+    why, _, mend = rapl.missing.partition(": sudo ")
+    mend = f"sudo {mend}" if mend else ""
+    return Finding("energy", "absent", f"unavailable: {why}; a meter of your own: docs/reading-a-report.md", mend)
 
 
 def _cma(ask: Ask) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +51,8 @@ def _run_case(
 
     from clustermark.core.context import Context
     from clustermark.core.precision import PRECISIONS
+    from clustermark.devices.energy import Rapl
+    from clustermark.runners.energy_watch import METER, EnergyWatch
     from clustermark.runners.measure import measure
     from clustermark.runners.surroundings import NoiseWatch
     from clustermark.transports import TRANSPORTS
@@ -64,14 +67,17 @@ def _run_case(
     alive()
     shared = _shared(transport, gpu)
     noise, health = NoiseWatch(transport), HealthWatch(transport, gpu.health if gpu else None)
+    meters = EnergyWatch(transport, Rapl(), os.environ.get(METER, ""))
 
     def between() -> None:
         alive()
         health.look()
+        meters.look()
 
     measurement = measure(trial, transport, sampling, floor, between, device)
     conditions, shares = noise.stop()
     flags, energy = health.stop(gpu.gpu.uuid if gpu else "")
+    energy |= meters.stop(measurement, sum(energy.values()) if energy else None)
     check = trial.check()
     alive()
     if measurement is None:

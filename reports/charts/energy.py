@@ -33,7 +33,10 @@ def draw(rows: Sequence[ReportRow]) -> Any:
 
     panels, more = panels_of(found)
     drawn = [one.row for members in panels.values() for one in members]
-    notes = ["Stored meter readings of a step, the largest of the launches, ÷ the work of a step; no PUE in them."]
+    notes = [
+        "Stored meter readings of a step, the largest of the launches, ÷ the work of a step; no PUE in them. Counters "
+        "of packages and GPUs leave out supplies, fans and network: not conforming to the Green500."
+    ]
     notes += doubt_note(drawn, "Hollow bars") + left_out_notes(older, more) + common_notes(drawn)
     table = _table(found)
     texts = {
