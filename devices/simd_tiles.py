@@ -23,6 +23,8 @@ from clustermark.devices.simd_types import operation, spread
 UNROLL = 4
 # Bytes of a vector → rows and vectors of a tile: sums, B's vectors and a broadcast fill 32 registers or 16.
 SHAPES = {64: (12, 2), 32: (6, 2), 16: (6, 2)}
+# Ways whose products need registers of their own before they are added.
+NARROWER = {"int8 vpmaddwd 512": (8, 2)}
 # Bytes of a line of the caches, and by which A's panel, which comes from the second cache, is asked for beforehand.
 LINE, AHEAD = 64, 1024
 POINTER, BYTE = ir.IntType(64), ir.IntType(8)
@@ -44,7 +46,7 @@ class Tile:
 
 def tile_of(dot: Dot) -> Tile:
     """The tile that suits the registers of a way to add products."""
-    rows, vectors = SHAPES[dot.lanes * np.dtype(dot.total).itemsize]
+    rows, vectors = NARROWER.get(dot.name) or SHAPES[dot.lanes * np.dtype(dot.total).itemsize]
     return Tile(dot, rows, vectors)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ import pytest
 from clustermark.benchmarks.kernels.gemm_host_cpu import MOST_INT8, Workspace, multiply, pieces
 from clustermark.core.number_formats import bf16_bits
 from clustermark.devices.simd_dots import DOTS, EMULATED, NATIVE, choose_dot, host_features
-from clustermark.devices.simd_tiles import tile_of
+from clustermark.devices.simd_tiles import UNROLL, tile_of
 
 ELEMENTS = ("float64", "float32", "int8", "uint16")
 # The best way of every type, and stand-ins for instructions that this CPU may lack.
@@ -151,12 +152,12 @@ for name in sys.argv[1:]:
     words, sums = np.zeros(1, dot.word), np.zeros((1, 1), dot.total)
     kinds = [numba.typeof(x) for x in (tile_of(dot), words, words, sums, sums[0, 0], sums[0])]
     product.compile(tuple(kinds))
-    print(name, product.inspect_asm(product.signatures[-1]).replace("\\n", " "), sep="|")
+    print(name, product.inspect_asm(product.signatures[-1]).replace("\\n", "\\t\\t"), sep="|")
 """
 
 
 @pytest.mark.parametrize("cpu", sorted({cpu for cpu, _ in INSTRUCTIONS}))
-def test_code_for_another_cpu_has_its_instruction(cpu: str) -> None:
+def test_code_for_another_cpu_has_its_instruction_and_keeps_its_sums_in_registers(cpu: str) -> None:
     """Compiled in a process of its own, which cannot run it."""
     names = [name for other, name in INSTRUCTIONS if other == cpu]
     environment = {**os.environ, "NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}
@@ -171,4 +172,10 @@ def test_code_for_another_cpu_has_its_instruction(cpu: str) -> None:
     assert done.returncode == 0, done.stderr
     for name, line in zip(names, done.stdout.splitlines(), strict=True):
         assert line.startswith(name)
-        assert line.count(INSTRUCTIONS[cpu, name]) >= DOTS[name].lanes
+        shape = tile_of(DOTS[name])
+        # The turn of the loop over words: from a label to the first jump.
+        turns = [block.partition("\tj")[0] for block in re.split(r"\t\t\.LBB\S+:", line)]
+        counted = {turn: turn.count(f"\t{INSTRUCTIONS[cpu, name]}") for turn in turns}
+        turn = max(turns, key=lambda each: counted[each])
+        assert counted[turn] == UNROLL * shape.rows * shape.vectors
+        assert "%rsp" not in turn, "a sum, a row or a column went through memory"
