@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clustermark.benchmarks.elements import any_size, check_moved, moved_payload, part_work, refuse_moved, scribbled
+from clustermark.benchmarks.callers import CALLER, refuse_caller, steps_of, trial_of
+from clustermark.benchmarks.elements import any_size, moved_payload, part_work, refuse_moved, scribbled
+from clustermark.core.context import Collective
 from clustermark.core.workload import Param, Trial, Workload
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ def prepare(case: Case, context: Context) -> Trial:
     own = parts[transport.rank]
     mine = device.from_host(moved_payload(size, transport.rank)[own])
     in_place = bool(case.params["in_place"])
-    step = transport.prepare_allgather(None if in_place else mine, receive)
+    steps = steps_of(case, context, [Collective("allgather", receive, None if in_place else mine)])
     expected = np.concatenate([moved_payload(size, rank)[part] for rank, part in enumerate(parts)])
 
     def place() -> None:
@@ -34,16 +36,12 @@ def prepare(case: Case, context: Context) -> Trial:
     if in_place:
         place()
         device.synchronize()
-    return Trial(
-        step,
-        lambda: check_moved(context, step, [receive], [expected], place if in_place else None),
-        part_work(size, case.ranks),
-    )
+    return trial_of(steps, context, [receive], [expected], part_work(size, case.ranks), place if in_place else None)
 
 
 ALLGATHER = Workload(
     name="allgather",
-    version=1,
+    version=2,
     summary="every rank's part of S bytes on every rank: time and bus bandwidth, every element checked",
     source="nccl-tests doc/PERFORMANCE.md (bus bandwidth)",
     devices=("cpu", "cuda"),
@@ -53,6 +51,7 @@ ALLGATHER = Workload(
     params=(
         Param("bytes", 65536, "size of the vector that each rank ends with", "B", any_size),
         Param("in_place", False, "a rank's own part already stands in place (MPI_IN_PLACE)"),
+        CALLER,
     ),
-    refuse=refuse_moved,
+    refuse=lambda case: refuse_moved(case) or refuse_caller(case),
 )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clustermark.benchmarks.callers import CALLER, refuse_caller, steps_of
 from clustermark.benchmarks.elements import expected_sum, payload, refuse_sum, summing_trial
+from clustermark.core.context import Collective
 from clustermark.core.workload import Amount, Param, ParamValue, Trial, Workload
 
 if TYPE_CHECKING:
@@ -32,10 +34,10 @@ def prepare(case: Case, context: Context) -> Trial:
     mine, receive = device.from_host(host), device.from_host(host)
     in_place = bool(case.params["in_place"])
     expected = expected_sum(count, transport.size, dtype)
-    step = transport.prepare_allreduce(None if in_place else mine, receive)
+    steps = steps_of(case, context, [Collective("allreduce", receive, None if in_place else mine)])
 
     amounts = work(count * item, case.ranks)
-    return summing_trial(context, step, mine, receive, expected, amounts, _all if in_place else None)
+    return summing_trial(context, steps, mine, receive, expected, amounts, _all if in_place else None)
 
 
 def _all(buffer: Any) -> Any:
@@ -49,7 +51,7 @@ def at_least_8(value: ParamValue) -> str:
 
 ALLREDUCE = Workload(
     name="allreduce",
-    version=1,
+    version=2,
     summary="sum of S bytes over all ranks: time, algorithm and bus bandwidth, every element checked",
     source="nccl-tests doc/PERFORMANCE.md (bus bandwidth); OSU micro-benchmarks osu_allreduce (protocol)",
     devices=("cpu", "cuda"),
@@ -59,6 +61,7 @@ ALLREDUCE = Workload(
     params=(
         Param("bytes", 65536, "message size per rank", "B", at_least_8),
         Param("in_place", False, "reduce in place (MPI_IN_PLACE)"),
+        CALLER,
     ),
-    refuse=refuse_sum,
+    refuse=lambda case: refuse_sum(case) or refuse_caller(case),
 )

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clustermark.benchmarks.elements import (
-    any_size,
-    carrier,
-    check_moved,
-    moved_payload,
-    part_work,
-    refuse_moved,
-    scribbled,
-)
+from clustermark.benchmarks.callers import CALLER, refuse_caller, steps_of, trial_of
+from clustermark.benchmarks.elements import any_size, carrier, moved_payload, part_work, refuse_moved, scribbled
+from clustermark.core.context import Collective
 from clustermark.core.workload import Param, Trial, Workload
 
 if TYPE_CHECKING:
@@ -32,20 +26,20 @@ def prepare(case: Case, context: Context) -> Trial:
     mine = device.from_host(moved_payload(size, transport.rank))
     own = part_of(size // item, transport.size, transport.rank)
     receive = scribbled((own.stop - own.start) * item * transport.size, context).view(mine.dtype)
-    step = transport.prepare_alltoall(mine, receive)
+    steps = steps_of(case, context, [Collective("alltoall", receive, mine)])
     expected = np.concatenate([moved_payload(size, rank)[own] for rank in range(transport.size)])
-    return Trial(step, lambda: check_moved(context, step, [receive], [expected]), part_work(size, case.ranks))
+    return trial_of(steps, context, [receive], [expected], part_work(size, case.ranks))
 
 
 ALLTOALL = Workload(
     name="alltoall",
-    version=1,
+    version=2,
     summary="part k of each rank's S bytes to rank k: time and bus bandwidth, every element checked",
     source="nccl-tests doc/PERFORMANCE.md (bus bandwidth)",
     devices=("cpu", "cuda"),
     precisions=("fp64", "fp32"),
     transports=("local", "mpi", "mpi_device", "nccl"),
     prepare=prepare,
-    params=(Param("bytes", 65536, "size of the vector that each rank sends", "B", any_size),),
-    refuse=refuse_moved,
+    params=(Param("bytes", 65536, "size of the vector that each rank sends", "B", any_size), CALLER),
+    refuse=lambda case: refuse_moved(case) or refuse_caller(case),
 )

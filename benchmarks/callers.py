@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from clustermark.core.context import Collective, Exchange
 from clustermark.core.errors import DeviceError
 from clustermark.core.workload import Param, Trial, one_of
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from clustermark.benchmarks.elements import Array
     from clustermark.core.case import Case
-    from clustermark.core.context import Context, Exchange, Transport
+    from clustermark.core.context import Context, Copy, StepPart, Transport
     from clustermark.core.workload import Amount, Check
 
     Step = Callable[[], object]
@@ -33,7 +34,7 @@ FROM_PYTHON = "calls from Python"
 
 @dataclass(frozen=True)
 class Steps:
-    """A step of exchanges made ready.
+    """A step made ready.
 
     Attributes
     ----------
@@ -47,8 +48,8 @@ class Steps:
     caller: str
 
 
-def steps_of(case: Case, context: Context, exchanges: Sequence[Exchange]) -> Steps:
-    """The exchanges of this rank, in order, by the caller that the case asks for; collective.
+def steps_of(case: Case, context: Context, parts: Sequence[StepPart]) -> Steps:
+    """The parts of this rank's step, in order, by the caller that the case asks for; collective.
 
     Raises
     ------
@@ -57,26 +58,34 @@ def steps_of(case: Case, context: Context, exchanges: Sequence[Exchange]) -> Ste
     asked = str(case.params[CALLER.name])
     transport = context.transport
     if asked == PYTHON:
-        return Steps(_from_python(transport, exchanges), None, f"{FROM_PYTHON}, as asked")
+        return Steps(_from_python(transport, parts), None, f"{FROM_PYTHON}, as asked")
     why_not = _of_any_rank(transport)
     if why_not and asked == COMPILED:
         raise DeviceError(
             f"{case.label}: has no calls from compiled code, {why_not}; use caller '{AUTO}' or '{PYTHON}'"
         )
     if why_not:
-        return Steps(_from_python(transport, exchanges), None, f"{FROM_PYTHON}: {why_not}")
-    many = transport.compile_exchanges(exchanges)
+        return Steps(_from_python(transport, parts), None, f"{FROM_PYTHON}: {why_not}")
+    many = transport.compile_step(parts)
     return Steps(lambda: many(1), many, FROM_COMPILED)
 
 
 def trial_of(
-    steps: Steps, context: Context, received: Sequence[Array], expected: Sequence[Array], work: dict[str, Amount]
+    steps: Steps,
+    context: Context,
+    received: Sequence[Array],
+    expected: Sequence[Array],
+    work: dict[str, Amount],
+    place: Step | None = None,
 ) -> Trial:
-    """A trial of steps that move bytes; every element of what they left in `received` is checked."""
+    """A trial of steps that move bytes; every element of what they left in `received` is checked.
+
+    `place` restores what is this rank's own in there.
+    """
     from clustermark.benchmarks.elements import check_moved
 
     def check() -> Check:
-        return check_moved(context, steps.once, received, expected)
+        return check_moved(context, steps.once, received, expected, place)
 
     return Trial(steps.once, check, work, many=steps.many, caller=steps.caller)
 
@@ -97,17 +106,9 @@ def _of_any_rank(transport: Transport) -> str:
     return str(transport.broadcast(None if found is None else next(filter(None, found), "")))
 
 
-def _from_python(transport: Transport, exchanges: Sequence[Exchange]) -> Step:
+def _from_python(transport: Transport, parts: Sequence[StepPart]) -> Step:
     """One call for all that the transport prepared."""
-    calls: list[Step] = []
-    for each in exchanges:
-        if each.blocking and each.sends and each.receives:
-            calls.append(transport.prepare_sendrecv(*each.sends[0], *each.receives[0]))
-        elif each.blocking:
-            calls += [transport.prepare_send(buffer, peer) for buffer, peer in each.sends]
-            calls += [transport.prepare_receive(buffer, peer) for buffer, peer in each.receives]
-        else:
-            calls.append(transport.prepare_exchange(each.sends, each.receives))
+    calls = [call for part in parts for call in _prepared(transport, part)]
     if len(calls) == 1:
         return calls[0]
     if len(calls) == 2:
@@ -124,3 +125,39 @@ def _from_python(transport: Transport, exchanges: Sequence[Exchange]) -> Step:
             call()
 
     return step
+
+
+def _prepared(transport: Transport, part: StepPart) -> list[Step]:
+    if isinstance(part, Collective):
+        return [_collective(transport, part)]
+    if not isinstance(part, Exchange):
+        return [_assignment(part)]
+    if part.blocking and part.sends and part.receives:
+        return [transport.prepare_sendrecv(*part.sends[0], *part.receives[0])]
+    if part.blocking:
+        sends = [transport.prepare_send(buffer, peer) for buffer, peer in part.sends]
+        return sends + [transport.prepare_receive(buffer, peer) for buffer, peer in part.receives]
+    return [transport.prepare_exchange(part.sends, part.receives)]
+
+
+def _collective(transport: Transport, part: Collective) -> Step:
+    if part.kind == "broadcast":
+        return transport.prepare_broadcast(part.receive, part.root)
+    if part.kind == "alltoall":
+        assert part.send is not None, "an all-to-all in place is not among the transports' calls"
+        return transport.prepare_alltoall(part.send, part.receive)
+    prepare = {
+        "allreduce": transport.prepare_allreduce,
+        "reduce_scatter": transport.prepare_reduce_scatter,
+        "allgather": transport.prepare_allgather,
+    }[part.kind]
+    return prepare(part.send, part.receive)
+
+
+def _assignment(part: Copy) -> Step:
+    source, target = part.source, part.target
+
+    def copy() -> None:
+        target[...] = source
+
+    return copy

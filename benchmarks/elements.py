@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from clustermark.benchmarks.callers import Steps
     from clustermark.core.case import Case
     from clustermark.core.context import Context
 
@@ -169,7 +170,7 @@ def part_work(size: int, ranks: int) -> dict[str, Amount]:
 
 def summing_trial(
     context: Context,
-    step: Callable[[], object],
+    steps: Steps,
     mine: Array,
     receive: Array,
     expected: Array,
@@ -186,9 +187,13 @@ def summing_trial(
     expected : what this rank ends with, in host memory
     reduced_in_place : the part of `receive` that a step in place leaves this rank's result in; None out of place
     """
-    device, transport = context.device, context.transport
+    device, transport, step = context.device, context.transport, steps.once
     if reduced_in_place is None:
-        return Trial(step, lambda: check_moved(context, step, [receive], [expected]), work)
+
+        def moved() -> Check:
+            return check_moved(context, step, [receive], [expected])
+
+        return Trial(step, moved, work, many=steps.many, caller=steps.caller)
 
     def reset() -> None:
         receive[...] = mine
@@ -200,7 +205,7 @@ def summing_trial(
         device.synchronize()
         return compare(device.to_host(reduced_in_place(receive)), expected, transport.sum)
 
-    return Trial(step, check, work, reset)
+    return Trial(step, check, work, reset, many=steps.many, caller=steps.caller)
 
 
 def compare_all(found: Sequence[Array], expected: Sequence[Array], total_over_ranks: Callable[[float], float]) -> Check:

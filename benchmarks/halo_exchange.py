@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clustermark.benchmarks.callers import CALLER, refuse_caller, steps_of
+from clustermark.core.context import Copy, Exchange
 from clustermark.core.workload import Amount, Check, Param, Trial, Workload, whole_between
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
     import numpy.typing as npt
 
     from clustermark.core.case import Case
-    from clustermark.core.context import Context
+    from clustermark.core.context import Context, StepPart
 
     Array = npt.NDArray[Any]
 
@@ -72,24 +72,20 @@ def prepare(case: Case, context: Context) -> Trial:
     inside = (slice(width, n + width),) * dimensions
     block = device.from_host(_without_halo(expected, inside))
     axes = [_axis_exchange(context, block, axis, n, width, shape) for axis in range(dimensions)]
-
-    def step() -> None:
-        for exchange in axes:
-            exchange()
+    steps = steps_of(case, context, [part for axis in axes for part in axis])
 
     def check() -> Check:
         first = _compared(context, block, expected)
         block[...] = device.from_host(_without_halo(fields[1], inside))
         device.synchronize()
-        step()
+        steps.once()
         again = _compared(context, block, fields[1])
         return again if first.passed else first
 
     cells = sent_cells(n, width, dimensions)
     work = {"bandwidth": Amount(float(cells * expected.itemsize * case.ranks), "B")}
-    return Trial(
-        step, check, work, counters={"message bytes": float(width * n ** (dimensions - 1) * expected.itemsize)}
-    )
+    counters = {"message bytes": float(width * n ** (dimensions - 1) * expected.itemsize)}
+    return Trial(steps.once, check, work, counters=counters, many=steps.many, caller=steps.caller)
 
 
 def _without_halo(expected: Array, inside: tuple[slice, ...]) -> Array:
@@ -102,7 +98,7 @@ def _without_halo(expected: Array, inside: tuple[slice, ...]) -> Array:
 
 def _axis_exchange(
     context: Context, block: Array, axis: int, n: int, width: int, shape: tuple[int, ...]
-) -> Callable[[], object]:
+) -> list[StepPart]:
     from clustermark.transports.grid import neighbours
 
     before, after = neighbours(context.transport.rank, shape, axis)
@@ -117,17 +113,13 @@ def _axis_exchange(
     low, high, low_halo, high_halo = (context.device.empty(view.shape, dtype) for view in views.values())
     # Where both neighbours are one rank, its first message is its low face, which belongs into the high halo here.
     sends, receives = [(low, before), (high, after)], [(high_halo, after), (low_halo, before)]
-    move = context.transport.prepare_exchange(sends, receives)
     low_cells, high_cells, low_target, high_target = views.values()
-
-    def exchange() -> None:
-        low[...] = low_cells
-        high[...] = high_cells
-        move()
-        low_target[...] = low_halo
-        high_target[...] = high_halo
-
-    return exchange
+    packed, unpacked = [(low_cells, low), (high_cells, high)], [(low_halo, low_target), (high_halo, high_target)]
+    return [
+        *(Copy(source, target) for source, target in packed),
+        Exchange(sends, receives),
+        *(Copy(source, target) for source, target in unpacked),
+    ]
 
 
 def _compared(context: Context, block: Array, expected: npt.NDArray[np.generic]) -> Check:
@@ -138,17 +130,17 @@ def _compared(context: Context, block: Array, expected: npt.NDArray[np.generic])
 
 
 def refuse(case: Case) -> str:
-    """Halos wider than a block, blocks that all ranks of a node together could not hold in a terabyte."""
+    """Halos wider than a block, blocks that a node could not hold in a terabyte, callers that there are not."""
     n, width, dimensions = (int(case.params[name]) for name in ("n", "width", "dimensions"))
     if width > n:
         return f"has a halo of {width} cells and blocks of {n}; use a width of {n} or less"
     gib = 4 * (n + 2 * width) ** dimensions * 8 * case.ranks_per_node / 2**30
-    return f"needs {gib:.0f} GiB per node; use a smaller n" if gib > 1024 else ""
+    return f"needs {gib:.0f} GiB per node; use a smaller n" if gib > 1024 else refuse_caller(case)
 
 
 HALO_EXCHANGE = Workload(
     name="halo_exchange",
-    version=1,
+    version=2,
     summary="faces of a block into the halos of its neighbours, 2-D or 3-D, packed and unpacked, every cell checked",
     source="as stencil codes do it: axis by axis, so that corners arrive too; bytes sent by all ranks count",
     devices=("cpu", "cuda"),
@@ -159,6 +151,7 @@ HALO_EXCHANGE = Workload(
         Param("n", 128, "cells a side of each rank's block", check=whole_between(1, 100_000)),
         Param("dimensions", 3, "2 or 3", check=whole_between(2, 3)),
         Param("width", 1, "cells of the halo", check=whole_between(1, 16)),
+        CALLER,
     ),
     refuse=refuse,
 )

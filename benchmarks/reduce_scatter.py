@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clustermark.benchmarks.allreduce import at_least_8
+from clustermark.benchmarks.callers import CALLER, refuse_caller, steps_of
 from clustermark.benchmarks.elements import expected_sum, part_work, payload, refuse_sum, summing_trial
+from clustermark.core.context import Collective
 from clustermark.core.workload import Param, Trial, Workload
 
 if TYPE_CHECKING:
@@ -29,18 +31,18 @@ def prepare(case: Case, context: Context) -> Trial:
     mine = device.from_host(host)
     receive = device.from_host(host if in_place else host[part])
     expected = expected_sum(count, transport.size, dtype)[part]
-    step = transport.prepare_reduce_scatter(None if in_place else mine, receive)
+    steps = steps_of(case, context, [Collective("reduce_scatter", receive, None if in_place else mine)])
 
     def reduced(buffer: Any) -> Any:
         return buffer[transport.reduced_in_place(count)]
 
     amounts = part_work(count * item, case.ranks)
-    return summing_trial(context, step, mine, receive, expected, amounts, reduced if in_place else None)
+    return summing_trial(context, steps, mine, receive, expected, amounts, reduced if in_place else None)
 
 
 REDUCE_SCATTER = Workload(
     name="reduce_scatter",
-    version=1,
+    version=2,
     summary="sum of S bytes over all ranks, each keeps its part: time and bus bandwidth, every element checked",
     source="nccl-tests doc/PERFORMANCE.md (bus bandwidth)",
     devices=("cpu", "cuda"),
@@ -50,6 +52,7 @@ REDUCE_SCATTER = Workload(
     params=(
         Param("bytes", 65536, "size of the vector that each rank brings", "B", at_least_8),
         Param("in_place", False, "reduce in place (MPI_IN_PLACE)"),
+        CALLER,
     ),
-    refuse=refuse_sum,
+    refuse=lambda case: refuse_sum(case) or refuse_caller(case),
 )

@@ -82,7 +82,7 @@ _NUMBERS = ("version", "ranks", "ranks_per_node", "threads", "seed")
 def _shown(key: str, value: ParamValue) -> str:
     if value is True:
         return key
-    if not value:  # false, 0 and "" stand for "not asked for"
+    if not value or value == "auto":  # false, 0, "" and "auto" stand for "not asked for"
         return ""
     return f"{key}={value}"
 

@@ -88,6 +88,35 @@ class Exchange:
     blocking: bool = False
 
 
+@dataclass(frozen=True)
+class Collective:
+    """One call that all ranks make together, a part of a step; parts of vectors are those of transports/parts.py.
+
+    Attributes
+    ----------
+    kind : "allreduce" and "reduce_scatter" (sums), "allgather", "alltoall", "broadcast"
+    receive : what the rank ends with; of a broadcast, the buffer of every rank
+    send : what it brings; None in place, and in a broadcast
+    root : of a broadcast
+    """
+
+    kind: str
+    receive: Array
+    send: Array | None = None
+    root: int = 0
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Elements of one array of this rank into another of the same shape, a part of a step: packed, or unpacked."""
+
+    source: Array
+    target: Array
+
+
+StepPart = Exchange | Collective | Copy
+
+
 class Transport(Protocol):
     """What moves bytes between ranks. Every method is collective unless it says otherwise.
 
@@ -151,11 +180,11 @@ class Transport(Protocol):
         ...
 
     def why_not_compiled(self) -> str:
-        """ "" where `compile_exchanges` can be had on this rank, else why not; not collective."""
+        """ "" where `compile_step` can be had on this rank, else why not; not collective."""
         ...
 
-    def compile_exchanges(self, exchanges: Sequence[Exchange]) -> Callable[[int], object]:
-        """A call of n that runs the exchanges, one after the other, n times without Python in between; not collective.
+    def compile_step(self, parts: Sequence[StepPart]) -> Callable[[int], object]:
+        """A call of n that runs the parts, one after the other, n times without Python in between; not collective.
 
         Raises DeviceError where `why_not_compiled` says why.
         """

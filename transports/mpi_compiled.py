@@ -1,30 +1,35 @@
-"""Messages by MPI's C functions from compiled code: what a C program would do, without Python between two calls.
+"""A step's calls of MPI's C functions from compiled code: what a C program would do, without Python in between.
 
-A step is a table of calls, made before the window; one call from Python runs it any number of times. mpi4py takes
-0.4 µs and more a call, as much as a short message over shared memory takes altogether.
+A step is a table of calls, made before the window (mpi_calls.py); one call from Python runs it any number of times.
+mpi4py takes 0.4 µs and more a call, as much as a short message over shared memory takes altogether.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from mpi4py import MPI
 from numba import njit
-from numba.core import types
+from numba.core import cgutils, types
 
-from clustermark.core.context import Exchange
-from clustermark.core.errors import LaunchError
 from clustermark.devices.simd_types import operation
-from clustermark.transports.mpi_symbols import CALLS, Symbols, handle_of
 
-SEND, RECEIVE, START_SEND, START_RECEIVE, WAIT_ALL, SEND_RECEIVE = range(len(CALLS))
+# Kinds of calls, in the order of mpi_symbols.CALLS, and one that is none of MPI's.
+SEND, RECEIVE, START_SEND, START_RECEIVE, WAIT_ALL, SEND_RECEIVE = range(6)
+ALL_REDUCE, REDUCE_SCATTER_BLOCK, REDUCE_SCATTER, ALL_GATHER, ALL_GATHER_PARTS = range(6, 11)
+ALL_TO_ALL, ALL_TO_ALL_PARTS, BROADCAST, COPY = range(11, 15)
 # Columns of the table of calls. `LAST` is the address of what the call fills in, a status or a request; for WAIT_ALL of
-# the statuses, and `BUFFER` that of the requests. The other columns are what SEND_RECEIVE receives.
+# the statuses, and `BUFFER` that of the requests. The columns from `INTO` on are what is received.
+# Collectives: `PEER` is the root or the operation. Where parts differ, counts are the address of one a rank, and `LAST`
+# and `SOURCE` those of displacements.
+# COPY: from `BUFFER` into `INTO`, both addresses; `LAST` is the address of 10 words, three extents, the strides of both
+# [B] and the bytes of an element.
 KIND, FUNCTION, BUFFER, COUNT, DATATYPE, PEER, LAST, INTO, INTO_COUNT, INTO_DATATYPE, SOURCE = range(11)
+COLUMNS = 11
 TAG = 0
+# [B] A call of memcpy takes as long as so many bytes word by word.
+SHORT_ROW = 64
 
 
 @operation
@@ -49,9 +54,99 @@ def as_wide_as(typing_context: Any, value: Any, like: Any) -> Any:
     return like(value, like), generate
 
 
+@operation
+def word_at(typing_context: Any, address: Any, like: Any) -> Any:
+    """The integer at an address, as wide as `like`."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.load(builder.inttoptr(values[0], values[1].type.as_pointer()), align=1)
+
+    return like(address, like), generate
+
+
+@operation
+def put_word(typing_context: Any, address: Any, word: Any) -> Any:
+    """Write an integer to an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        builder.store(values[1], builder.inttoptr(values[0], values[1].type.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.none(address, word), generate
+
+
+@operation
+def copy_bytes(typing_context: Any, target: Any, source: Any, count: Any) -> Any:
+    """C's memcpy."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        byte = ir.IntType(8).as_pointer()
+        into, from_ = (builder.inttoptr(value, byte) for value in values[:2])
+        cgutils.raw_memcpy(builder, into, from_, values[2], 1)
+        return context.get_dummy_value()
+
+    return types.none(target, source, count), generate
+
+
+@njit(nogil=True, cache=True)
+def copy_block(source: Any, target: Any, about: Any) -> None:
+    """Elements of a block of three extents from one address to another, each with strides of its own (`LAST`)."""
+    like = np.int64(0)
+    rows, columns, last = word_at(about, like), word_at(about + 8, like), word_at(about + 16, like)
+    from_row, from_column, from_last = word_at(about + 24, like), word_at(about + 32, like), word_at(about + 40, like)
+    to_row, to_column, to_last = word_at(about + 48, like), word_at(about + 56, like), word_at(about + 64, like)
+    item = word_at(about + 72, like)
+    for i in range(rows):
+        for j in range(columns):
+            start = source + i * from_row + j * from_column
+            into = target + i * to_row + j * to_column
+            if from_last == item and to_last == item and last * item > SHORT_ROW:
+                copy_bytes(into, start, last * item)
+            elif item == 8:
+                for k in range(last):
+                    put_word(into + k * to_last, word_at(start + k * from_last, like))
+            elif item == 4:
+                for k in range(last):
+                    put_word(into + k * to_last, word_at(start + k * from_last, np.int32(0)))
+            else:
+                for k in range(last):
+                    copy_bytes(into + k * to_last, start + k * from_last, item)
+
+
+@njit(nogil=True, cache=True)
+def collective(calls: Any, row: Any, comm: Any) -> Any:
+    """One collective call; returns MPI's error."""
+    kind, function, buffer, into = calls[row, KIND], calls[row, FUNCTION], calls[row, BUFFER], calls[row, INTO]
+    counts, into_counts, starts, into_starts = (
+        calls[row, COUNT],
+        calls[row, INTO_COUNT],
+        calls[row, LAST],
+        calls[row, SOURCE],
+    )
+    count, into_count = np.int32(counts), np.int32(into_counts)
+    datatype, what = as_wide_as(calls[row, DATATYPE], comm), as_wide_as(calls[row, INTO_DATATYPE], comm)
+    error = np.int32(0)
+    if kind in (ALL_REDUCE, REDUCE_SCATTER_BLOCK):
+        error = call_c(function, (buffer, into, count, datatype, as_wide_as(calls[row, PEER], comm), comm))
+    elif kind == REDUCE_SCATTER:
+        error = call_c(function, (buffer, into, counts, datatype, as_wide_as(calls[row, PEER], comm), comm))
+    elif kind in (ALL_GATHER, ALL_TO_ALL):
+        error = call_c(function, (buffer, count, datatype, into, into_count, what, comm))
+    elif kind == ALL_GATHER_PARTS:
+        error = call_c(function, (buffer, count, datatype, into, into_counts, into_starts, what, comm))
+    elif kind == ALL_TO_ALL_PARTS:
+        sent = (buffer, counts, starts, datatype)
+        error = call_c(function, (*sent, into, into_counts, into_starts, what, comm))
+    elif kind == BROADCAST:
+        error = call_c(function, (buffer, count, datatype, np.int32(calls[row, PEER]), comm))
+    else:
+        copy_block(buffer, into, starts)
+    return error
+
+
 @njit(nogil=True, cache=True)
 def run_calls(steps: Any, calls: Any, communicator: Any) -> Any:
-    """A table of MPI calls, `steps` times from top to bottom; it ends at the first that fails (MPI 4.1, chapter 3).
+    """A table of calls, `steps` times from top to bottom; it ends at the first that fails (MPI 4.1, chapters 3, 6).
 
     Parameters
     ----------
@@ -68,7 +163,9 @@ def run_calls(steps: Any, calls: Any, communicator: Any) -> Any:
             kind, function, buffer, last = calls[row, KIND], calls[row, FUNCTION], calls[row, BUFFER], calls[row, LAST]
             count, peer = np.int32(calls[row, COUNT]), np.int32(calls[row, PEER])
             datatype = as_wide_as(calls[row, DATATYPE], comm)
-            if kind == WAIT_ALL:
+            if kind > SEND_RECEIVE:
+                error = collective(calls, row, comm)
+            elif kind == WAIT_ALL:
                 error = call_c(function, (count, buffer, last))
             elif kind == SEND:
                 error = call_c(function, (buffer, count, datatype, peer, tag, comm))
@@ -82,56 +179,3 @@ def run_calls(steps: Any, calls: Any, communicator: Any) -> Any:
             if error != 0:
                 return row, error
     return 0, np.int32(0)
-
-
-def compiled_exchanges(comm: MPI.Intracomm, symbols: Symbols, exchanges: Sequence[Exchange]) -> Callable[[int], None]:
-    """A call of n that runs the exchanges, one after the other, n times; it keeps their buffers alive.
-
-    Blocking exchanges are MPI_Send, MPI_Recv or MPI_Sendrecv, others MPI_Irecv of all, MPI_Isend of all, MPI_Waitall.
-    The call raises LaunchError where MPI returns an error: mpi4py has told the communicator to return it.
-    """
-    most = max([1, *(len(each.sends) + len(each.receives) for each in exchanges)])
-    requests, statuses = np.zeros(most, symbols.handle), np.zeros(most * symbols.status_bytes, np.uint8)
-    table = [row for each in exchanges for row in _calls(each, symbols, requests, statuses)]
-    calls = np.array(table, np.int64).reshape(-1, SOURCE + 1)
-    communicator = np.array([handle_of(MPI, comm, symbols.handle)], symbols.handle)
-    run_calls(0, calls, communicator)  # compiled now, or taken from the cache
-    buffers = (*exchanges, requests, statuses)
-
-    def many(steps: int, kept: tuple[object, ...] = buffers) -> None:
-        row, error = run_calls(steps, calls, communicator)
-        if error:
-            raise LaunchError(_sentence(table[row], error))
-
-    return many
-
-
-def _calls(each: Exchange, symbols: Symbols, requests: Any, statuses: Any) -> Iterator[tuple[int, ...]]:
-    """Rows of the table for one exchange."""
-
-    def message(buffer: Any, peer: int) -> tuple[int, ...]:
-        if not buffer.flags.c_contiguous:
-            raise ValueError("MPI buffers must be C-contiguous")
-        datatype = handle_of(MPI, MPI.Datatype.fromcode(buffer.dtype.char), symbols.handle)
-        return (buffer.ctypes.data, buffer.size, datatype, peer)
-
-    def row(kind: int, one: tuple[int, ...], last: int, into: tuple[int, ...] = (0, 0, 0, 0)) -> tuple[int, ...]:
-        return (kind, symbols.addresses[kind], *one, last, *into)
-
-    status, first = statuses.ctypes.data, requests.ctypes.data
-    sends, receives = ([message(*one) for one in side] for side in (each.sends, each.receives))
-    if each.blocking:
-        if sends and receives:
-            yield row(SEND_RECEIVE, sends[0], status, receives[0])
-        else:
-            yield from (row(SEND, one, 0) for one in sends)
-            yield from (row(RECEIVE, one, status) for one in receives)
-        return
-    started = [(START_RECEIVE, one) for one in receives] + [(START_SEND, one) for one in sends]
-    yield from (row(kind, one, first + place * requests.itemsize) for place, (kind, one) in enumerate(started))
-    yield row(WAIT_ALL, (first, len(started), 0, 0), status)
-
-
-def _sentence(row: tuple[int, ...], error: int) -> str:
-    partner = "" if row[KIND] == WAIT_ALL else f" with rank {row[PEER]}"
-    return f"{CALLS[row[KIND]]}{partner} returned error {error}: {MPI.Get_error_string(error)}"

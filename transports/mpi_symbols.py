@@ -10,7 +10,11 @@ import ctypes
 from dataclasses import dataclass
 from typing import Any
 
-CALLS = ("MPI_Send", "MPI_Recv", "MPI_Isend", "MPI_Irecv", "MPI_Waitall", "MPI_Sendrecv")
+CALLS = (
+    *("MPI_Send", "MPI_Recv", "MPI_Isend", "MPI_Irecv", "MPI_Waitall", "MPI_Sendrecv"),
+    *("MPI_Allreduce", "MPI_Reduce_scatter_block", "MPI_Reduce_scatter", "MPI_Allgather", "MPI_Allgatherv"),
+    *("MPI_Alltoall", "MPI_Alltoallv", "MPI_Bcast"),
+)
 # What is passed for a handle: NumPy's name of an integer and C's.
 HANDLES: dict[str, Any] = {"int32": ctypes.c_int32, "int64": ctypes.c_int64}
 _VERSION_BYTES = 8192  # MPI_MAX_LIBRARY_VERSION_STRING of Open MPI is 256, of MPICH 8192
@@ -27,13 +31,15 @@ class Symbols:
     Attributes
     ----------
     addresses : one for each of `CALLS`, in that order
-    handle : NumPy's name of the integer that a communicator, a datatype or a request is
+    handle : NumPy's name of the integer that a communicator, a datatype, an operation or a request is
     status_bytes : of one MPI_Status
+    in_place : the address that stands for MPI_IN_PLACE
     """
 
     addresses: tuple[int, ...]
     handle: str
     status_bytes: int
+    in_place: int
 
 
 def loaded_library(mpi: Any) -> ctypes.CDLL:
@@ -59,11 +65,15 @@ def find_symbols(mpi: Any, library: Any = None) -> Symbols:
         _compare(mpi, functions, handle)
     except (OSError, AttributeError) as error:
         raise NoSymbolsError(f"a function of the MPI library was not found ({error})") from error
-    return Symbols(addresses, handle, mpi._sizeof(mpi.Status))
+    try:
+        in_place = int(mpi.IN_PLACE)
+    except (TypeError, ValueError) as error:
+        raise NoSymbolsError(f"mpi4py does not say what stands for MPI_IN_PLACE ({error})") from error
+    return Symbols(addresses, handle, mpi._sizeof(mpi.Status), in_place)
 
 
 def _handle(mpi: Any) -> str:
-    sizes = {kind: mpi._sizeof(getattr(mpi, kind)) for kind in ("Comm", "Datatype", "Request")}
+    sizes = {kind: mpi._sizeof(getattr(mpi, kind)) for kind in ("Comm", "Datatype", "Op", "Request")}
     for name, integer in HANDLES.items():
         if set(sizes.values()) == {ctypes.sizeof(integer)}:
             return name
@@ -99,5 +109,5 @@ def _compare(mpi: Any, library: Any, handle: str) -> None:
 
 
 def handle_of(mpi: Any, thing: Any, handle: str) -> int:
-    """The handle of a communicator or datatype as the signed integer that is passed for it (`Symbols.handle`)."""
+    """The handle of a communicator, datatype or operation as the signed integer that is passed (`Symbols.handle`)."""
     return int(HANDLES[handle](mpi._handleof(thing)).value)

@@ -194,7 +194,15 @@ def test_cells_that_are_sent_are_those_of_the_faces(dimensions: int) -> None:
                 case_of(name, transport="nccl", caller="compiled"),
                 "over transport 'nccl' on device 'cpu'; use caller 'auto'",
             )
-            for name in ("pingpong", "multi_pair", "random_ring")
+            for name in (
+                "pingpong",
+                "multi_pair",
+                "random_ring",
+                "allreduce",
+                "reduce_scatter",
+                "allgather",
+                "alltoall",
+            )
         ),
         (case_of("pairs", pair="0-1", transport="nccl", caller="compiled"), "has no calls from compiled code"),
         (case_of("halo_exchange", n=3, width=4), "use a width of 3 or less"),

@@ -34,11 +34,16 @@ def test_compiled_code_calls_what_mpi4py_loaded_stops_at_an_error_and_is_recorde
     assert "truncate" in answer["truncated"].lower()
     assert answer["nobody"].startswith("MPI_Send with rank 7 returned error")
     assert answer["planted"].startswith("MPI_Isend with rank 1 returned error 17")
-    assert answer["calls"] == 1
-    assert "C-contiguous" in answer["strided"]
+    assert answer["planted sum"].startswith("MPI_Allreduce returned error 17")
+    assert answer["calls"] == 2
+    assert all("C-contiguous" in sentence for sentence in answer["strided"])
+    assert "of one shape" in answer["shapes"]
+    assert answer["copied wrong"] == []
     assert "was not found" in answer["absent"]
 
     assert answer["callers"] == ["calls from compiled code"] * 2 + ["calls from Python, as asked"]
+    assert set(answer["workloads"].values()) == {"calls from compiled code"}
+    assert len(answer["workloads"]) == 9
     recorded, refused = answer["without"]
     assert recorded == "calls from Python: planted: no symbols here"
     assert "has no calls from compiled code, planted: no symbols here; use caller 'auto' or 'python'" in refused

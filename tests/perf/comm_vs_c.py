@@ -81,7 +81,7 @@ def compare(
     return comparison
 
 
-def table(comparison: Comparison, wire: str) -> list[dict[str, str]]:
+def table(comparison: Comparison) -> list[dict[str, str]]:
     """One row a case: medians of launch medians, the ratio pair by pair with its interval, the verdict."""
     rows = []
     for case in CASES:
@@ -92,9 +92,8 @@ def table(comparison: Comparison, wire: str) -> list[dict[str, str]]:
             python.append(statistics.median(y))
             ratios.append([b / a for a, b in zip(x, y, strict=True)])
             added.append([b - a for a, b in zip(x, y, strict=True)])
-        shown = row(
-            case, wire, statistics.median(c), statistics.median(python), middle(ratios), middle(added), comparison.load
-        )
+        medians = statistics.median(c), statistics.median(python)
+        shown = row(case, *medians, middle(ratios), middle(added), comparison.load)
         shown["launches"] = " ".join(f"{statistics.median(values):.3f}" for values in ratios)
         shown["pairs"] = " ".join(str(len(values)) for values in ratios)
         rows.append(shown)
@@ -149,10 +148,10 @@ def main() -> None:
                 continue
             for wire in chosen.wires:
                 found = compare(side, wire, chosen.launches, chosen.seconds, chosen.longer)
-                print(f"\n{show(describe(found, side), table(found, wire), found.load)}")
+                print(f"\n{show(describe(found, side), table(found), found.load)}")
                 if chosen.programs:
                     apart = programs.compare(side, wire)
-                    print(f"\n{show(programs.describe(apart, side), programs.table(apart, wire), apart.load)}")
+                    print(f"\n{show(programs.describe(apart, side), programs.table(apart), apart.load)}")
 
 
 if __name__ == "__main__":

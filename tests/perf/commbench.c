@@ -6,7 +6,7 @@
  * 1 MiB than the language does. Loaded by lockstep.py instead, the same steps and windows run on Python's
  * communicator and buffers.
  *
- * usage: commbench SECONDS HUGE_FROM TEST:BYTES...     TEST is pingpong, allreduce or bandwidth; two ranks
+ * usage: commbench SECONDS HUGE_FROM TEST:BYTES...     TEST is a name of STEPS; two ranks
  * prints one JSON object a case: the median time of one step over the windows, [s]
  */
 #define _GNU_SOURCE
@@ -55,6 +55,24 @@ static void allreduce(void) {
     MPI_Allreduce(sent, received, bytes / 8, MPI_DOUBLE, MPI_SUM, comm);
 }
 
+static void reduce_scatter(void) {
+    MPI_Reduce_scatter_block(sent, received, bytes / 8 / size, MPI_DOUBLE, MPI_SUM, comm);
+}
+
+static void allgather(void) {
+    int part = bytes / 8 / size;
+    MPI_Allgather(sent, part, MPI_DOUBLE, received, part, MPI_DOUBLE, comm);
+}
+
+static void alltoall(void) {
+    int part = bytes / 8 / size;
+    MPI_Alltoall(sent, part, MPI_DOUBLE, received, part, MPI_DOUBLE, comm);
+}
+
+static void broadcast(void) {
+    MPI_Bcast(rank == 0 ? sent : received, bytes / 8, MPI_DOUBLE, 0, comm);
+}
+
 static void bandwidth(void) {
     MPI_Request requests[DEPTH];
     if (rank == 0) {
@@ -68,6 +86,21 @@ static void bandwidth(void) {
         MPI_Waitall(DEPTH, requests, MPI_STATUSES_IGNORE);
         MPI_Send(sent, 8, MPI_BYTE, 0, 1, comm);
     }
+}
+
+static const struct {
+    const char *name;
+    Step step;
+} STEPS[] = {
+    {"pingpong", pingpong}, {"allreduce", allreduce}, {"reduce_scatter", reduce_scatter}, {"allgather", allgather},
+    {"alltoall", alltoall}, {"broadcast", broadcast}, {"bandwidth", bandwidth},
+};
+
+static Step named(const char *test) {
+    for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; i++)
+        if (!strcmp(test, STEPS[i].name)) return STEPS[i].step;
+    fail("unknown test");
+    return NULL;
 }
 
 /* ---- buffers ---- */
@@ -89,9 +122,18 @@ static Buffer buffer(size_t length, size_t huge_from, double value) {
     return b;
 }
 
-static void verify(size_t length, double expected) {
-    for (size_t i = 0; i < length / 8; i++)
+static void verify(size_t from, size_t to, double expected) {
+    for (size_t i = from / 8; i < to / 8; i++)
         if (((double *)received)[i] != expected) fail("a wrong element was received");
+}
+
+static void verify_step(Step step, size_t length) {
+    size_t half = length / 2;
+    if (step == allreduce) verify(0, length, 3);
+    else if (step == reduce_scatter) verify(0, half, 3);
+    else if (step == allgather || step == alltoall) verify(0, half, 1), verify(half, length, 2);
+    else if (step == broadcast) verify(0, rank == 0 ? 0 : length, 1);
+    else verify(0, step == bandwidth && rank == 0 ? 8 : length, 2.0 - rank);
 }
 
 static long huge_kib(void) {
@@ -152,10 +194,6 @@ static double warm_up(Step step, double budget) {
     return maximum(median(seconds + done / 2, done - done / 2));
 }
 
-static Step named(const char *test) {
-    return !strcmp(test, "allreduce") ? allreduce : !strcmp(test, "bandwidth") ? bandwidth : pingpong;
-}
-
 static void join(MPI_Comm with) {
     comm = with;
     MPI_Comm_rank(comm, &rank);
@@ -165,8 +203,7 @@ static void join(MPI_Comm with) {
 
 static void run(const char *test, double budget, size_t huge_from, double floor) {
     Step step = named(test);
-    int all = step == allreduce, deep = step == bandwidth;
-    size_t length = deep ? (size_t)bytes * DEPTH : (size_t)bytes;
+    size_t length = step == bandwidth ? (size_t)bytes * DEPTH : (size_t)bytes;
     Buffer out = buffer(length, huge_from, rank + 1.0), in = buffer(length, huge_from, 0.0);
     sent = out.data, received = in.data;
 
@@ -178,8 +215,7 @@ static void run(const char *test, double budget, size_t huge_from, double floor)
     windows(step, steps, count, mine);
     MPI_Reduce(mine, slowest, count, MPI_DOUBLE, MPI_MAX, 0, comm);
 
-    if (all) verify(length, size * (size + 1) / 2.0);
-    else verify(deep && rank == 0 ? 8 : length, 2.0 - rank);
+    verify_step(step, length);
     if (rank == 0)
         printf("{\"test\": \"%s\", \"bytes\": %d, \"seconds\": %.9g, \"steps\": %d, \"windows\": %d, \"huge_kib\": %ld}\n",
                test, bytes, median(slowest, count) / steps, steps, count, huge_kib());

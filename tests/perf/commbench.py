@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clustermark.core.context import Exchange
+from clustermark.core.context import Collective, Exchange, StepPart
 from clustermark.core.suite import Sampling
 from clustermark.core.workload import Check, Trial
 from clustermark.runners.launch_world import library_facts, start_mpi
@@ -30,13 +30,13 @@ HUGE_PAGE = 2 << 20
 NEVER_PRECISE = 1e-9
 
 
-def pingpong(rank: int, sent: Any, received: Any) -> list[Exchange]:
+def pingpong(rank: int, sent: Any, received: Any) -> list[StepPart]:
     """One round trip."""
     there, back = Exchange([(sent, 1 - rank)], blocking=True), Exchange((), [(received, 1 - rank)], blocking=True)
     return [back, there] if rank else [there, back]
 
 
-def bandwidth(rank: int, sent: Any, received: Any) -> list[Exchange]:
+def bandwidth(rank: int, sent: Any, received: Any) -> list[StepPart]:
     """Eight messages under way at once from rank 0 to rank 1, then one of 8 B back."""
     if rank == 0:
         out = [(part, 1) for part in np.split(sent, DEPTH)]
@@ -45,16 +45,24 @@ def bandwidth(rank: int, sent: Any, received: Any) -> list[Exchange]:
     return [Exchange((), into), Exchange([(sent[:1], 0)], blocking=True)]
 
 
-EXCHANGES = {"pingpong": pingpong, "bandwidth": bandwidth}
+def collective(test: str, rank: int, sent: Any, received: Any) -> list[StepPart]:
+    """One call; buffers as long as the vector, of which an all-gather sends and a reduce-scatter receives a part."""
+    half = sent.size // 2
+    if test == "broadcast":
+        return [Collective(test, received if rank else sent)]
+    into = received[:half] if test == "reduce_scatter" else received
+    return [Collective(test, into, sent[:half] if test == "allgather" else sent)]
+
+
+MESSAGES = {"pingpong": pingpong, "bandwidth": bandwidth}
 
 
 def ready(world: MpiTransport, test: str, sent: Any, received: Any) -> Trial:
-    """What a run would time: messages by compiled code, a collective by one call from Python."""
-    check = Check("received", 0.0, 0.0, True)
-    if test not in EXCHANGES:
-        return Trial(world.prepare_allreduce(sent, received), lambda: check, {})
-    many = world.compile_exchanges(EXCHANGES[test](world.rank, sent, received))
-    return Trial(partial(many, 1), lambda: check, {}, many=many)
+    """What a run would time: calls from compiled code."""
+    rank = world.rank
+    parts = MESSAGES[test](rank, sent, received) if test in MESSAGES else collective(test, rank, sent, received)
+    many = world.compile_step(parts)
+    return Trial(partial(many, 1), lambda: Check("received", 0.0, 0.0, True), {}, many=many)
 
 
 def buffer(count: int, huge_from: int, value: float) -> Any:
@@ -69,11 +77,22 @@ def buffer(count: int, huge_from: int, value: float) -> Any:
     return array
 
 
+def expected(test: str, rank: int, count: int) -> Any:
+    """What the first elements of the receive buffer hold after a step of that test, two ranks."""
+    half = count // 2
+    if test in ("allgather", "alltoall"):
+        return np.repeat([1.0, 2.0], half)
+    if test == "broadcast":
+        return np.full(count if rank else 0, 1.0)
+    if test in ("allreduce", "reduce_scatter"):
+        return np.full(count if test == "allreduce" else half, 3.0)
+    return np.full(1 if test == "bandwidth" and rank == 0 else count, 2.0 - rank)
+
+
 def verify(world: MpiTransport, test: str, received: Any) -> None:
     """Raise RuntimeError unless every element is what the other rank sent, or the sum."""
-    expected = 3.0 if test == "allreduce" else 2.0 - world.rank
-    arrived = received[:1] if test == "bandwidth" and world.rank == 0 else received
-    if not bool((arrived == expected).all()):
+    wanted = expected(test, world.rank, received.size)
+    if not bool((received[: wanted.size] == wanted).all()):
         raise RuntimeError(f"{test} of {received.nbytes} B: rank {world.rank} received a wrong element")
 
 

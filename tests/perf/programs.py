@@ -74,7 +74,7 @@ def compare(side: Side, wire: str, pairs: int = PAIRS, seconds: float = SECONDS_
     return comparison
 
 
-def table(comparison: Comparison, wire: str) -> list[dict[str, str]]:
+def table(comparison: Comparison) -> list[dict[str, str]]:
     """One row a case: medians of launch medians, the median ratio of neighbours with its interval, the verdict."""
     rows = []
     for case in CASES:
@@ -82,7 +82,7 @@ def table(comparison: Comparison, wire: str) -> list[dict[str, str]]:
         c, python = ([getattr(p, side)[case]["seconds"] * half(case) * 1e6 for p in pairs] for side in ("c", "ours"))
         ratio = _middle([y / x for x, y in zip(c, python, strict=True)])
         added = _middle([y - x for x, y in zip(c, python, strict=True)])
-        rows.append(row(case, wire, statistics.median(c), statistics.median(python), ratio, added, comparison.load))
+        rows.append(row(case, statistics.median(c), statistics.median(python), ratio, added, comparison.load))
     return rows
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from c_side import prepare, pythons
-from comm_cases import RULE
 from comm_vs_c import compare, describe, show, table
 from conditions import MISSED, NOT_JUDGED, UNCLEAR
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -36,8 +35,8 @@ def test_the_communication_loop_keeps_up_with_c(
     if isinstance(side, str):
         pytest.skip(side)
     comparison = benchmark.pedantic(compare, args=(side, wire), rounds=1)
-    rows = table(comparison, wire)
-    say(show(describe(comparison, side), rows, comparison.load) + (f"\n{RULE}" if wire == "shm" else ""))
+    rows = table(comparison)
+    say(show(describe(comparison, side), rows, comparison.load))
     assert not _with(rows, MISSED), _with(rows, MISSED)
     if comparison.load:
         pytest.skip(f"{NOT_JUDGED} ({comparison.load})")

@@ -101,7 +101,7 @@ def prepare_calls(case: Case, context: Context) -> Trial:
     trial = prepare_pingpong(case, context)
     last, windows, many = transport.rank == transport.size - 1, [0], trial.many
     assert many is not None
-    to_nobody = transport.compile_exchanges([Exchange(sends=[(np_ones(), 99)], blocking=True)])
+    to_nobody = transport.compile_step([Exchange(sends=[(np_ones(), 99)], blocking=True)])
 
     def goes_wrong(steps: int) -> None:
         windows[0] += 1

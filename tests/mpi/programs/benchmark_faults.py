@@ -13,7 +13,7 @@ from comm_helpers.benchmark_cases import cases
 
 from clustermark.benchmarks import BENCHMARKS
 from clustermark.core.case import Case
-from clustermark.core.context import Context
+from clustermark.core.context import Context, Exchange
 from clustermark.core.precision import PRECISIONS
 from clustermark.devices.cpu import CpuDevice
 from clustermark.runners.launch_world import start_mpi
@@ -56,8 +56,8 @@ def main(fabric: str, ranks: str) -> None:
 
         calls = 0
 
-        def compile_exchanges(self, exchanges: Any) -> Callable[[int], object]:
-            return few_steps(super().compile_exchanges(exchanges), self.calls)
+        def compile_step(self, parts: Any) -> Callable[[int], object]:
+            return few_steps(super().compile_step(parts), self.calls)
 
         def __getattribute__(self, name: str) -> Any:
             found = super().__getattribute__(name)
@@ -80,8 +80,12 @@ def main(fabric: str, ranks: str) -> None:
         def prepare_exchange(self, sends: Any, receives: Any) -> Callable[[], object]:
             return super().prepare_exchange(sends, list(receives)[::-1])
 
-        def compile_exchanges(self, exchanges: Any) -> Callable[[int], object]:
-            return super().compile_exchanges([replace(each, receives=each.receives[::-1]) for each in exchanges])
+        def compile_step(self, parts: Any) -> Callable[[int], object]:
+            return super().compile_step([self.swapped(part) for part in parts])
+
+        @staticmethod
+        def swapped(part: Any) -> Any:
+            return replace(part, receives=part.receives[::-1]) if isinstance(part, Exchange) else part
 
     every = cases(int(ranks), callers=("compiled", "python"))
 

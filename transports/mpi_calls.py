@@ -1,0 +1,150 @@
+"""A step as a table of calls of MPI's C functions, which compiled code runs from top to bottom (mpi_compiled.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+
+from clustermark.core.context import Collective, Copy, Exchange, StepPart
+from clustermark.core.errors import LaunchError
+from clustermark.transports import mpi_compiled as kind
+from clustermark.transports.mpi_symbols import CALLS, Symbols, handle_of
+from clustermark.transports.parts import part_counts, part_starts
+
+Row = tuple[int, ...]
+NOBODY: Row = (0, 0, 0, 0)
+# Calls that name the rank they talk to.
+_WITH_PARTNER = (kind.SEND, kind.RECEIVE, kind.START_SEND, kind.START_RECEIVE, kind.SEND_RECEIVE)
+
+
+def compiled_step(comm: MPI.Intracomm, symbols: Symbols, parts: Sequence[StepPart]) -> Callable[[int], None]:
+    """A call of n that runs the parts, one after the other, n times; it keeps their buffers alive.
+
+    Blocking exchanges are MPI_Send, MPI_Recv or MPI_Sendrecv, others MPI_Irecv of all, MPI_Isend of all, MPI_Waitall;
+    collectives are those that transports/mpi.py calls. The call raises LaunchError where MPI returns an error: mpi4py
+    has told the communicator to return it.
+    """
+    table = Table(comm, symbols, parts)
+    calls = np.array(table.rows, np.int64).reshape(-1, kind.COLUMNS)
+    communicator = np.array([handle_of(MPI, comm, symbols.handle)], symbols.handle)
+    kind.run_calls(0, calls, communicator)  # compiled now, or taken from the cache
+    run_calls = kind.run_calls
+
+    def many(steps: int, kept: Table = table) -> None:
+        row, error = run_calls(steps, calls, communicator)
+        if error:
+            raise LaunchError(_sentence(kept.rows[row], error))
+
+    return many
+
+
+class Table:
+    """Rows for the parts of a step, in the columns of mpi_compiled.py.
+
+    Attributes
+    ----------
+    rows : one a call
+    kept : what they hold addresses of
+    """
+
+    def __init__(self, comm: MPI.Intracomm, symbols: Symbols, parts: Sequence[StepPart]) -> None:
+        """Raises ValueError for a buffer that is not C-contiguous."""
+        self.comm, self.symbols = comm, symbols
+        exchanges = [part for part in parts if isinstance(part, Exchange)]
+        most = max([1, *(len(each.sends) + len(each.receives) for each in exchanges)])
+        self.requests = np.zeros(most, symbols.handle)
+        self.statuses = np.zeros(most * symbols.status_bytes, np.uint8)
+        self.kept: list[Any] = [parts, self.requests, self.statuses]
+        self.rows = [row for part in parts for row in self._rows(part)]
+
+    def _rows(self, part: StepPart) -> Iterator[Row]:
+        if isinstance(part, Exchange):
+            return self._exchange(part)
+        return iter([self._copy(part) if isinstance(part, Copy) else self._collective(part)])
+
+    def _row(self, number: int, one: Row, last: int, into: Row = NOBODY) -> Row:
+        function = self.symbols.addresses[number] if number < len(CALLS) else 0
+        return (number, function, *one, last, *into)
+
+    def _buffer(self, array: Any) -> tuple[int, int, int]:
+        """Address, elements, datatype."""
+        if not array.flags.c_contiguous:
+            raise ValueError("MPI buffers must be C-contiguous")
+        datatype = handle_of(MPI, MPI.Datatype.fromcode(array.dtype.char), self.symbols.handle)
+        return array.ctypes.data, array.size, datatype
+
+    def _exchange(self, each: Exchange) -> Iterator[Row]:
+        status, first = self.statuses.ctypes.data, self.requests.ctypes.data
+        sends, receives = ([(*self._buffer(one), peer) for one, peer in side] for side in (each.sends, each.receives))
+        if each.blocking:
+            if sends and receives:
+                yield self._row(kind.SEND_RECEIVE, sends[0], status, receives[0])
+            else:
+                yield from (self._row(kind.SEND, one, 0) for one in sends)
+                yield from (self._row(kind.RECEIVE, one, status) for one in receives)
+            return
+        started = [(kind.START_RECEIVE, one) for one in receives] + [(kind.START_SEND, one) for one in sends]
+        for place, (number, one) in enumerate(started):
+            yield self._row(number, one, first + place * self.requests.itemsize)
+        yield self._row(kind.WAIT_ALL, (first, len(started), 0, 0), status)
+
+    def _collective(self, each: Collective) -> Row:
+        """As transports/mpi.py: calls for equal parts where the vector divides by the ranks, else those with counts."""
+        into, count, datatype = self._buffer(each.receive)
+        if each.kind == "broadcast":
+            return self._row(kind.BROADCAST, (into, count, datatype, each.root), 0)
+        brought = (self.symbols.in_place, 0, datatype) if each.send is None else self._buffer(each.send)
+        if each.kind == "allreduce":
+            return self._row(kind.ALL_REDUCE, (brought[0], count, datatype, self._sum()), 0, (into, 0, 0, 0))
+        counts = part_counts(count if each.send is None or each.kind == "allgather" else each.send.size, self.comm.size)
+        if counts[0] == counts[-1]:
+            return self._equal_parts(each.kind, brought[0], into, counts[0], datatype)
+        return self._parts(each.kind, brought, into, counts)
+
+    def _equal_parts(self, name: str, brought: int, into: int, count: int, datatype: int) -> Row:
+        """In place, MPI ignores what it is told of the buffer that is sent."""
+        if name == "reduce_scatter":
+            return self._row(kind.REDUCE_SCATTER_BLOCK, (brought, count, datatype, self._sum()), 0, (into, 0, 0, 0))
+        number = kind.ALL_GATHER if name == "allgather" else kind.ALL_TO_ALL
+        return self._row(number, (brought, count, datatype, 0), 0, (into, count, datatype, 0))
+
+    def _parts(self, name: str, brought: tuple[int, int, int], into: int, counts: list[int]) -> Row:
+        size, own = self.comm.size, counts[self.comm.rank]
+        address, count, datatype = brought
+        starts = self._address(part_starts(sum(counts), size))
+        if name == "reduce_scatter":
+            one = (address, self._address(counts), datatype, self._sum())
+            return self._row(kind.REDUCE_SCATTER, one, 0, (into, 0, 0, 0))
+        if name == "allgather":
+            where = (into, self._address(counts), datatype, starts)
+            return self._row(kind.ALL_GATHER_PARTS, (address, count, datatype, 0), 0, where)
+        where = (into, self._address([own] * size), datatype, self._address([own * rank for rank in range(size)]))
+        return self._row(kind.ALL_TO_ALL_PARTS, (address, self._address(counts), datatype, 0), starts, where)
+
+    def _sum(self) -> int:
+        return handle_of(MPI, MPI.SUM, self.symbols.handle)
+
+    def _copy(self, each: Copy) -> Row:
+        """Fewer axes than three are its last ones."""
+        source, target = each.source, each.target
+        if source.shape != target.shape or source.dtype != target.dtype or source.ndim > 3:
+            raise ValueError("a copy needs two arrays of one shape and format, of three axes at most")
+        lead = 3 - source.ndim
+        extents, strides = [1] * lead + list(source.shape), [[0] * lead + list(a.strides) for a in (source, target)]
+        about = np.array([*extents, *strides[0], *strides[1], source.itemsize], np.int64)
+        self.kept.append(about)
+        return self._row(kind.COPY, (source.ctypes.data, 0, 0, 0), about.ctypes.data, (target.ctypes.data, 0, 0, 0))
+
+    def _address(self, numbers: Sequence[int]) -> int:
+        """Of C ints that are kept."""
+        kept = np.array(numbers, np.intc)
+        self.kept.append(kept)
+        return kept.ctypes.data
+
+
+def _sentence(row: Row, error: int) -> str:
+    partner = f" with rank {row[kind.PEER]}" if row[kind.KIND] in _WITH_PARTNER else ""
+    return f"{CALLS[row[kind.KIND]]}{partner} returned error {error}: {MPI.Get_error_string(error)}"
