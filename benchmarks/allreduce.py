@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from clustermark.benchmarks.callers import CALLER, refuse_caller, steps_of
 from clustermark.benchmarks.elements import expected_sum, payload, refuse_sum, summing_trial
-from clustermark.core.context import Collective
+from clustermark.core.context import Collective, Copy
 from clustermark.core.workload import Amount, Param, ParamValue, Trial, Workload
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def prepare(case: Case, context: Context) -> Trial:
     mine, receive = device.from_host(host), device.from_host(host)
     in_place = bool(case.params["in_place"])
     expected = expected_sum(count, transport.size, dtype)
-    steps = steps_of(case, context, [Collective("allreduce", receive, None if in_place else mine)])
+    restored = [Copy(mine, receive)] if in_place else []
+    steps = steps_of(case, context, [Collective("allreduce", receive, None if in_place else mine)], restored)
 
     amounts = work(count * item, case.ranks)
     return summing_trial(context, steps, mine, receive, expected, amounts, _all if in_place else None)

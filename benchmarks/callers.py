@@ -11,6 +11,7 @@ from clustermark.core.errors import DeviceError
 from clustermark.core.workload import Param, Trial, one_of
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Sequence
 
     from clustermark.benchmarks.elements import Array
@@ -39,17 +40,31 @@ class Steps:
     Attributes
     ----------
     once : one step
-    many : so many steps in one call, by compiled code; None where Python calls
+    many, windows : as in `Trial`, by compiled code; None where Python calls
     caller : who calls, for people, and why it is Python
     """
 
     once: Step
     many: Callable[[int], object] | None
+    windows: Callable[[int, int], array[float]] | None
     caller: str
 
+    def trial(
+        self,
+        check: Callable[[], Check],
+        work: dict[str, Amount],
+        reset: Step | None = None,
+        counters: dict[str, float] | None = None,
+    ) -> Trial:
+        """A trial of these steps."""
+        many, windows = self.many, self.windows
+        return Trial(self.once, check, work, reset, counters or {}, many=many, windows=windows, caller=self.caller)
 
-def steps_of(case: Case, context: Context, parts: Sequence[StepPart]) -> Steps:
+
+def steps_of(case: Case, context: Context, parts: Sequence[StepPart], reset: Sequence[StepPart] = ()) -> Steps:
     """The parts of this rank's step, in order, by the caller that the case asks for; collective.
+
+    `reset` is what `Trial.reset` does, where there is one.
 
     Raises
     ------
@@ -58,16 +73,16 @@ def steps_of(case: Case, context: Context, parts: Sequence[StepPart]) -> Steps:
     asked = str(case.params[CALLER.name])
     transport = context.transport
     if asked == PYTHON:
-        return Steps(_from_python(transport, parts), None, f"{FROM_PYTHON}, as asked")
+        return Steps(_from_python(transport, parts), None, None, f"{FROM_PYTHON}, as asked")
     why_not = _of_any_rank(transport)
     if why_not and asked == COMPILED:
         raise DeviceError(
             f"{case.label}: has no calls from compiled code, {why_not}; use caller '{AUTO}' or '{PYTHON}'"
         )
     if why_not:
-        return Steps(_from_python(transport, parts), None, f"{FROM_PYTHON}: {why_not}")
-    many = transport.compile_step(parts)
-    return Steps(lambda: many(1), many, FROM_COMPILED)
+        return Steps(_from_python(transport, parts), None, None, f"{FROM_PYTHON}: {why_not}")
+    many = transport.compile_step(parts, reset)
+    return Steps(lambda: many(1), many, many.windows, FROM_COMPILED)
 
 
 def trial_of(
@@ -87,7 +102,7 @@ def trial_of(
     def check() -> Check:
         return check_moved(context, steps.once, received, expected, place)
 
-    return Trial(steps.once, check, work, many=steps.many, caller=steps.caller)
+    return steps.trial(check, work)
 
 
 def refuse_caller(case: Case) -> str:

@@ -193,7 +193,7 @@ def summing_trial(
         def moved() -> Check:
             return check_moved(context, step, [receive], [expected])
 
-        return Trial(step, moved, work, many=steps.many, caller=steps.caller)
+        return steps.trial(moved, work)
 
     def reset() -> None:
         receive[...] = mine
@@ -205,7 +205,7 @@ def summing_trial(
         device.synchronize()
         return compare(device.to_host(reduced_in_place(receive)), expected, transport.sum)
 
-    return Trial(step, check, work, reset, many=steps.many, caller=steps.caller)
+    return steps.trial(check, work, reset)
 
 
 def compare_all(found: Sequence[Array], expected: Sequence[Array], total_over_ranks: Callable[[float], float]) -> Check:

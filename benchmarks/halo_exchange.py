@@ -85,7 +85,7 @@ def prepare(case: Case, context: Context) -> Trial:
     cells = sent_cells(n, width, dimensions)
     work = {"bandwidth": Amount(float(cells * expected.itemsize * case.ranks), "B")}
     counters = {"message bytes": float(width * n ** (dimensions - 1) * expected.itemsize)}
-    return Trial(steps.once, check, work, counters=counters, many=steps.many, caller=steps.caller)
+    return steps.trial(check, work, counters=counters)
 
 
 def _without_halo(expected: Array, inside: tuple[slice, ...]) -> Array:

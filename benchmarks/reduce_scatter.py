@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from clustermark.benchmarks.allreduce import at_least_8
 from clustermark.benchmarks.callers import CALLER, refuse_caller, steps_of
 from clustermark.benchmarks.elements import expected_sum, part_work, payload, refuse_sum, summing_trial
-from clustermark.core.context import Collective
+from clustermark.core.context import Collective, Copy
 from clustermark.core.workload import Param, Trial, Workload
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def prepare(case: Case, context: Context) -> Trial:
     mine = device.from_host(host)
     receive = device.from_host(host if in_place else host[part])
     expected = expected_sum(count, transport.size, dtype)[part]
-    steps = steps_of(case, context, [Collective("reduce_scatter", receive, None if in_place else mine)])
+    restored = [Copy(mine, receive)] if in_place else []
+    steps = steps_of(case, context, [Collective("reduce_scatter", receive, None if in_place else mine)], restored)
 
     def reduced(buffer: Any) -> Any:
         return buffer[transport.reduced_in_place(count)]

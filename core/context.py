@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -117,6 +118,18 @@ class Copy:
 StepPart = Exchange | Collective | Copy
 
 
+class CompiledStep(Protocol):
+    """A step that compiled code runs, without Python in between."""
+
+    def __call__(self, steps: int) -> object:
+        """The step, so many times."""
+        ...
+
+    def windows(self, steps: int, count: int) -> array[float]:
+        """[s] of each of `count` windows of so many steps, behind a barrier, by the monotonic clock; collective."""
+        ...
+
+
 class Transport(Protocol):
     """What moves bytes between ranks. Every method is collective unless it says otherwise.
 
@@ -183,8 +196,8 @@ class Transport(Protocol):
         """ "" where `compile_step` can be had on this rank, else why not; not collective."""
         ...
 
-    def compile_step(self, parts: Sequence[StepPart]) -> Callable[[int], object]:
-        """A call of n that runs the parts, one after the other, n times without Python in between; not collective.
+    def compile_step(self, parts: Sequence[StepPart], before: Sequence[StepPart] = ()) -> CompiledStep:
+        """The parts, one after the other, as a step; `before` runs before each window, untimed. Not collective.
 
         Raises DeviceError where `why_not_compiled` says why.
         """

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from array import array
+
     from clustermark.core.case import Case
     from clustermark.core.context import Context
 
@@ -105,6 +107,8 @@ class Trial:
     arithmetic : what numbers go through, for people ("bf16 × bf16, sums fp32, result fp32; emulated"); "" for none
     cold : the device's last cache is flushed before each sample, and a sample is one step
     many : `step` so many times in one call, where a call from Python would take as long as the step; None elsewhere
+    windows : (steps, count) → [s] of so many windows of that many steps, `reset` and a barrier before each, by compiled
+        code that reads the clock beside the first and the last call; None elsewhere
     caller : who calls inside a step, for people ("calls from compiled code"); "" where there is one way only
     """
 
@@ -117,6 +121,7 @@ class Trial:
     cold: bool = False
     many: Callable[[int], object] | None = None
     caller: str = ""
+    windows: Callable[[int, int], array[float]] | None = None
 
 
 def refuse_pair(case: Case, precisions: Mapping[str, tuple[str, ...]]) -> str:

@@ -21,6 +21,7 @@ from clustermark.core.workload import Trial
 from clustermark.runners.synchronise import SynchronisedWindows
 
 CLOCK = "time.perf_counter (CLOCK_MONOTONIC)"
+COMPILED_CLOCK = "clock_gettime (CLOCK_MONOTONIC), read by compiled code"
 # A window is at least this many times the empty window …
 FLOORS_PER_SAMPLE = 100
 # … and long enough that ranks leaving a barrier a microsecond apart change it by 1 % at most.
@@ -34,7 +35,6 @@ WARMUP_LEAST, WARMUP_MOST = 3, 500
 SHORT_STEP, SHORT_STEP_FACTOR = 10e-6, 2.5
 # Signs of life within the silence after which a launch is taken for hung, if a step is not longer than their distance.
 SIGNS_PER_TIMEOUT = 10
-
 # A window of a device holds a launch and a wait, some 10 µs: fewer empty ones tell its floor.
 DEVICE_FLOOR_WINDOWS = 200
 
@@ -117,8 +117,11 @@ class DeviceWindows:
         return found
 
 
-def in_one_call(timed: Windows, many: Callable[[int], object]) -> Windows:
-    """The same windows, in which one call from Python runs all steps (`Trial.many`)."""
+def by_its_caller(timed: Windows, trial: Trial) -> Windows:
+    """The same windows, in which one call from Python runs all steps where the trial has that (`Trial.many`)."""
+    many = trial.many
+    if many is None:
+        return timed
 
     def taken(step: Step, barrier: Step, steps: int, count: int, reset: Step | None = None) -> array[float]:
         return timed(partial(many, steps), barrier, 1, count, reset)
@@ -126,8 +129,15 @@ def in_one_call(timed: Windows, many: Callable[[int], object]) -> Windows:
     return taken
 
 
-def _as_they_are(timed: Windows) -> Windows:
-    return timed
+def host_windows(trial: Trial) -> Windows:
+    """Windows on a device that has done its work when a call returns, taken by whoever calls the trial's steps.
+
+    Between Python's clock and the first call, and back, lie microseconds where messages have emptied the caches.
+    """
+    compiled = trial.windows
+    if compiled is None:
+        return by_its_caller(windows, trial)
+    return lambda step, barrier, steps, count, reset=None: compiled(steps, count)
 
 
 def _steps_of_window(shortest: float, typical: float) -> int:
@@ -156,7 +166,7 @@ def measure(
 
     Parameters
     ----------
-    trial : made ready; `step` (or `many`, where it has that) and `reset` are called, nothing else
+    trial : made ready; `step` and `reset`, `many` or `windows`, where it has these, are called, nothing else
     transport : its barrier lines the ranks up before every window
     sampling : caps, counts, wanted interval
     floor : [s] empty window, equal on all ranks; for an asynchronous device it is measured anew, with its wait
@@ -171,19 +181,19 @@ def measure(
     gc.collect()
     gc.disable()
     try:
-        timed: Windows = windows
+        timed = host_windows(trial)
         watched: DeviceWindows | None = None
         cold = trial.cold or sampling.cold
         if device is not None and device.asynchronous:
-            timed = watched = DeviceWindows(cast(AsynchronousDevice, device), cold)
+            watched = DeviceWindows(cast(AsynchronousDevice, device), cold)
             floor = transport.maximum(watched.floor())
-        one_call: Callable[[Windows], Windows] = partial(in_one_call, many=trial.many) if trial.many else _as_they_are
-        warmup, typical = _warm_up(trial, transport, sampling, alive, one_call(timed))
+            timed = by_its_caller(watched, trial)
+        warmup, typical = _warm_up(trial, transport, sampling, alive, timed)
         shortest = max(FLOORS_PER_SAMPLE * floor, SHORTEST_SAMPLE)
         steps = 1 if cold else _steps_of_window(shortest, typical)
         for _ in range(CALIBRATIONS if trial.many is not None and steps > 1 else 0):
             # A single step was mostly the call from Python and the way out of the barrier.
-            again = one_call(timed)(trial.step, transport.barrier, steps, WARMUP_LEAST, trial.reset)
+            again = timed(trial.step, transport.barrier, steps, WARMUP_LEAST, trial.reset)
             typical = transport.maximum(float(np.median(np.frombuffer(again)))) / steps
             steps = _steps_of_window(shortest, typical)
         if watched is not None:
@@ -191,8 +201,9 @@ def measure(
         at_once = max(1, int(sampling.timeout / SIGNS_PER_TIMEOUT / max(steps * typical, 1e-9)))
         together: SynchronisedWindows | None = None
         if sampling.synchronisation == "window" and watched is None and transport.size > 1:
-            timed = together = SynchronisedWindows(transport, steps * typical)
-        seconds, stopped_by = _sample(trial, transport, sampling, steps, at_once, alive, one_call(timed))
+            together = SynchronisedWindows(transport, steps * typical)
+            timed = by_its_caller(together, trial)
+        seconds, stopped_by = _sample(trial, transport, sampling, steps, at_once, alive, timed)
     finally:
         if collecting:
             gc.enable()
@@ -204,7 +215,7 @@ def measure(
         seconds=_columns([row[0] for row in per_rank]),
         warmup_seconds=_columns([row[1] for row in per_rank]),
         steps_per_sample=steps,
-        clock=CLOCK,
+        clock=CLOCK if watched or together or trial.windows is None else COMPILED_CLOCK,
         sync=lined_up + (watched.sync if watched else ""),
         floor=floor,
         stopped_by=stopped_by,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clustermark.core.context import StepPart
+from clustermark.core.context import CompiledStep, StepPart
 from clustermark.core.errors import DeviceError
 
 Array = npt.NDArray[Any]
@@ -95,7 +95,7 @@ class LocalTransport:
         """Copies of NumPy."""
         return "one rank makes no MPI call"
 
-    def compile_step(self, parts: Sequence[StepPart]) -> Callable[[int], object]:
+    def compile_step(self, parts: Sequence[StepPart], before: Sequence[StepPart] = ()) -> CompiledStep:
         """A DeviceError: there is nothing to compile."""
         raise DeviceError(f"transport '{self.name}' cannot be called from compiled code: {self.why_not_compiled()}")
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
-from clustermark.core.context import StepPart
+from clustermark.core.context import CompiledStep, StepPart
 from clustermark.core.errors import DeviceError
 from clustermark.transports.mpi_symbols import NoSymbolsError, Symbols, find_symbols
 from clustermark.transports.parts import part_counts
@@ -148,14 +148,14 @@ class MpiTransport:
         found = symbols()
         return found if isinstance(found, str) else ""
 
-    def compile_step(self, parts: Sequence[StepPart]) -> Callable[[int], object]:
+    def compile_step(self, parts: Sequence[StepPart], before: Sequence[StepPart] = ()) -> CompiledStep:
         """Messages and collectives by MPI's C functions; see mpi_calls.py."""
         found, reason = symbols(), self.why_not_compiled()
         if isinstance(found, str) or reason:
             raise DeviceError(f"transport '{self.name}' cannot be called from compiled code: {reason}")
-        from clustermark.transports.mpi_calls import compiled_step
+        from clustermark.transports.mpi_calls import MpiStep
 
-        return compiled_step(self.comm, found, parts)
+        return MpiStep(self.comm, found, parts, before)
 
     def max_to_root(self, values: Array) -> Array | None:
         """MPI_Reduce with MPI_MAX to rank 0."""

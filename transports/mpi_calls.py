@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import ctypes
+import time
+from array import array
+from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,25 +24,58 @@ NOBODY: Row = (0, 0, 0, 0)
 _WITH_PARTNER = (kind.SEND, kind.RECEIVE, kind.START_SEND, kind.START_RECEIVE, kind.SEND_RECEIVE)
 
 
-def compiled_step(comm: MPI.Intracomm, symbols: Symbols, parts: Sequence[StepPart]) -> Callable[[int], None]:
-    """A call of n that runs the parts, one after the other, n times; it keeps their buffers alive.
+class MpiStep:
+    """A step that compiled code runs (core.context.CompiledStep); it keeps its buffers alive.
 
     Blocking exchanges are MPI_Send, MPI_Recv or MPI_Sendrecv, others MPI_Irecv of all, MPI_Isend of all, MPI_Waitall;
-    collectives are those that transports/mpi.py calls. The call raises LaunchError where MPI returns an error: mpi4py
+    collectives are those that transports/mpi.py calls. Both calls raise LaunchError where MPI returns an error: mpi4py
     has told the communicator to return it.
     """
-    table = Table(comm, symbols, parts)
-    calls = np.array(table.rows, np.int64).reshape(-1, kind.COLUMNS)
-    communicator = np.array([handle_of(MPI, comm, symbols.handle)], symbols.handle)
-    kind.run_calls(0, calls, communicator)  # compiled now, or taken from the cache
-    run_calls = kind.run_calls
 
-    def many(steps: int, kept: Table = table) -> None:
-        row, error = run_calls(steps, calls, communicator)
-        if error:
-            raise LaunchError(_sentence(kept.rows[row], error))
+    def __init__(
+        self, comm: MPI.Intracomm, symbols: Symbols, parts: Sequence[StepPart], before: Sequence[StepPart] = ()
+    ) -> None:
+        """Raises ValueError for a buffer that is not C-contiguous."""
+        self.step, self.before = Table(comm, symbols, parts), Table(comm, symbols, before)
+        self.before.end_with_barrier()
+        self.calls, self.calls_before = self.step.calls(), self.before.calls()
+        tables = (number for each in (self.calls, self.calls_before) for number in (each.ctypes.data, len(each)))
+        self.table = np.array([*tables, time.CLOCK_MONOTONIC, clock_address(), 0, 0], np.int64)
+        self.comm = getattr(np, symbols.handle)(handle_of(MPI, comm, symbols.handle))
+        self.address = self.table.ctypes.data
+        self(0)  # compiled now, or taken from the cache
 
-    return many
+    def __call__(self, steps: int) -> None:
+        """The step, so many times."""
+        failed = kind.run(steps, self.address, self.comm, 0, 0)
+        if failed:
+            raise LaunchError(self._sentence(failed))
+
+    def windows(self, steps: int, count: int) -> array[float]:
+        """[s] of each of `count` windows of so many steps, behind a barrier; collective."""
+        seconds = array("d", bytes(8 * count))
+        failed = kind.run(steps, self.address, self.comm, seconds.buffer_info()[0], count) if count else 0
+        if failed:
+            raise LaunchError(self._sentence(failed))
+        return seconds
+
+    def begin_windows_with_a_step(self) -> None:
+        """From now on one step, not timed, stands between barrier and window, as in HPCC's b_eff."""
+        self.before.rows += self.step.rows
+        self.calls_before = self.before.calls()
+        self.table[2:4] = self.calls_before.ctypes.data, len(self.calls_before)
+
+    def _sentence(self, failed: int) -> str:
+        number, error = divmod(failed, kind.ERRORS)
+        row = (self.step.rows + self.before.rows)[number]
+        partner = f" with rank {row[kind.PEER]}" if row[kind.KIND] in _WITH_PARTNER else ""
+        return f"{CALLS[row[kind.KIND]]}{partner} returned error {error}: {MPI.Get_error_string(error)}"
+
+
+@cache
+def clock_address() -> int:
+    """Of C's clock_gettime, which time.perf_counter reads on Linux."""
+    return ctypes.cast(ctypes.CDLL(None).clock_gettime, ctypes.c_void_p).value or 0
 
 
 class Table:
@@ -59,6 +96,14 @@ class Table:
         self.statuses = np.zeros(most * symbols.status_bytes, np.uint8)
         self.kept: list[Any] = [parts, self.requests, self.statuses]
         self.rows = [row for part in parts for row in self._rows(part)]
+
+    def calls(self) -> Any:
+        """(n, 11) int64."""
+        return np.array(self.rows, np.int64).reshape(-1, kind.COLUMNS)
+
+    def end_with_barrier(self) -> None:
+        """One more row."""
+        self.rows.append(self._row(kind.BARRIER, NOBODY, 0))
 
     def _rows(self, part: StepPart) -> Iterator[Row]:
         if isinstance(part, Exchange):
@@ -143,8 +188,3 @@ class Table:
         kept = np.array(numbers, np.intc)
         self.kept.append(kept)
         return kept.ctypes.data
-
-
-def _sentence(row: Row, error: int) -> str:
-    partner = f" with rank {row[kind.PEER]}" if row[kind.KIND] in _WITH_PARTNER else ""
-    return f"{CALLS[row[kind.KIND]]}{partner} returned error {error}: {MPI.Get_error_string(error)}"

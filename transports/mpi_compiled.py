@@ -15,10 +15,10 @@ from numba.core import cgutils, types
 
 from clustermark.devices.simd_types import operation
 
-# Kinds of calls, in the order of mpi_symbols.CALLS, and one that is none of MPI's.
+# Kinds of calls, in the order of mpi_symbols.CALLS, and one that is not MPI's.
 SEND, RECEIVE, START_SEND, START_RECEIVE, WAIT_ALL, SEND_RECEIVE = range(6)
 ALL_REDUCE, REDUCE_SCATTER_BLOCK, REDUCE_SCATTER, ALL_GATHER, ALL_GATHER_PARTS = range(6, 11)
-ALL_TO_ALL, ALL_TO_ALL_PARTS, BROADCAST, COPY = range(11, 15)
+ALL_TO_ALL, ALL_TO_ALL_PARTS, BROADCAST, BARRIER, COPY = range(11, 16)
 # Columns of the table of calls. `LAST` is the address of what the call fills in, a status or a request; for WAIT_ALL of
 # the statuses, and `BUFFER` that of the requests. The columns from `INTO` on are what is received.
 # Collectives: `PEER` is the root or the operation. Where parts differ, counts are the address of one a rank, and `LAST`
@@ -30,6 +30,8 @@ COLUMNS = 11
 TAG = 0
 # [B] A call of memcpy takes as long as so many bytes word by word.
 SHORT_ROW = 64
+# A failure is its row times this, and the error.
+ERRORS = 1 << 32
 
 
 @operation
@@ -88,94 +90,139 @@ def copy_bytes(typing_context: Any, target: Any, source: Any, count: Any) -> Any
     return types.none(target, source, count), generate
 
 
+@operation
+def columns(typing_context: Any, call: Any) -> Any:
+    """The int64 of a row of the table, by its address."""
+    kind = types.UniTuple(types.int64, COLUMNS)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        first = builder.inttoptr(values[0], ir.IntType(64).as_pointer())
+        found = [builder.load(builder.gep(first, [ir.Constant(ir.IntType(64), place)])) for place in range(COLUMNS)]
+        return context.make_tuple(builder, kind, found)
+
+    return kind(call), generate
+
+
 @njit(nogil=True, cache=True)
 def copy_block(source: Any, target: Any, about: Any) -> None:
     """Elements of a block of three extents from one address to another, each with strides of its own (`LAST`)."""
     like = np.int64(0)
-    rows, columns, last = word_at(about, like), word_at(about + 8, like), word_at(about + 16, like)
-    from_row, from_column, from_last = word_at(about + 24, like), word_at(about + 32, like), word_at(about + 40, like)
-    to_row, to_column, to_last = word_at(about + 48, like), word_at(about + 56, like), word_at(about + 64, like)
+    rows, inner, last = word_at(about, like), word_at(about + 8, like), word_at(about + 16, like)
+    from_row, from_inner, from_last = word_at(about + 24, like), word_at(about + 32, like), word_at(about + 40, like)
+    to_row, to_inner, to_last = word_at(about + 48, like), word_at(about + 56, like), word_at(about + 64, like)
     item = word_at(about + 72, like)
-    for i in range(rows):
-        for j in range(columns):
-            start = source + i * from_row + j * from_column
-            into = target + i * to_row + j * to_column
-            if from_last == item and to_last == item and last * item > SHORT_ROW:
-                copy_bytes(into, start, last * item)
-            elif item == 8:
-                for k in range(last):
-                    put_word(into + k * to_last, word_at(start + k * from_last, like))
-            elif item == 4:
-                for k in range(last):
-                    put_word(into + k * to_last, word_at(start + k * from_last, np.int32(0)))
-            else:
-                for k in range(last):
-                    copy_bytes(into + k * to_last, start + k * from_last, item)
+    for block in range(rows * inner):
+        i, j = block // inner, block % inner
+        start, into = source + i * from_row + j * from_inner, target + i * to_row + j * to_inner
+        if from_last == item and to_last == item and last * item > SHORT_ROW:
+            copy_bytes(into, start, last * item)
+        elif item == 8:
+            for k in range(last):
+                put_word(into + k * to_last, word_at(start + k * from_last, like))
+        elif item == 4:
+            for k in range(last):
+                put_word(into + k * to_last, word_at(start + k * from_last, np.int32(0)))
+        else:
+            for k in range(last):
+                copy_bytes(into + k * to_last, start + k * from_last, item)
 
 
 @njit(nogil=True, cache=True)
-def collective(calls: Any, row: Any, comm: Any) -> Any:
-    """One collective call; returns MPI's error."""
-    kind, function, buffer, into = calls[row, KIND], calls[row, FUNCTION], calls[row, BUFFER], calls[row, INTO]
-    counts, into_counts, starts, into_starts = (
-        calls[row, COUNT],
-        calls[row, INTO_COUNT],
-        calls[row, LAST],
-        calls[row, SOURCE],
-    )
+def collective(call: Any, comm: Any) -> Any:
+    """One collective call, or a copy; returns MPI's error."""
+    kind, function, buffer, counts, type_, peer, starts, into, into_counts, into_type, into_starts = columns(call)
     count, into_count = np.int32(counts), np.int32(into_counts)
-    datatype, what = as_wide_as(calls[row, DATATYPE], comm), as_wide_as(calls[row, INTO_DATATYPE], comm)
+    datatype, what, sum_ = as_wide_as(type_, comm), as_wide_as(into_type, comm), as_wide_as(peer, comm)
     error = np.int32(0)
     if kind in (ALL_REDUCE, REDUCE_SCATTER_BLOCK):
-        error = call_c(function, (buffer, into, count, datatype, as_wide_as(calls[row, PEER], comm), comm))
+        error = call_c(function, (buffer, into, count, datatype, sum_, comm))
     elif kind == REDUCE_SCATTER:
-        error = call_c(function, (buffer, into, counts, datatype, as_wide_as(calls[row, PEER], comm), comm))
+        error = call_c(function, (buffer, into, counts, datatype, sum_, comm))
     elif kind in (ALL_GATHER, ALL_TO_ALL):
         error = call_c(function, (buffer, count, datatype, into, into_count, what, comm))
     elif kind == ALL_GATHER_PARTS:
         error = call_c(function, (buffer, count, datatype, into, into_counts, into_starts, what, comm))
     elif kind == ALL_TO_ALL_PARTS:
-        sent = (buffer, counts, starts, datatype)
-        error = call_c(function, (*sent, into, into_counts, into_starts, what, comm))
+        error = call_c(function, (buffer, counts, starts, datatype, into, into_counts, into_starts, what, comm))
+    elif kind == BARRIER:
+        error = call_c(function, (comm,))
     elif kind == BROADCAST:
-        error = call_c(function, (buffer, count, datatype, np.int32(calls[row, PEER]), comm))
+        error = call_c(function, (buffer, count, datatype, np.int32(peer), comm))
     else:
         copy_block(buffer, into, starts)
     return error
 
 
 @njit(nogil=True, cache=True)
-def run_calls(steps: Any, calls: Any, communicator: Any) -> Any:
+def run_calls(steps: Any, calls: Any, rows: Any, comm: Any) -> Any:
     """A table of calls, `steps` times from top to bottom; it ends at the first that fails (MPI 4.1, chapters 3, 6).
 
     Parameters
     ----------
-    calls : (n, 11) int64, columns as above
-    communicator : (1,) int32 or int64, its handle; the type is that of all handles of the library
+    calls : address of (rows, 11) int64, columns as above
+    comm : int32 or int64, handle of the communicator; the type is that of all handles of the library
 
     Returns
     -------
-    (row, error) : of the call that failed; error is 0 where none did
+    0, or the row that failed and MPI's error (`failed`)
     """
-    comm, tag = communicator[0], np.int32(TAG)
+    tag = np.int32(TAG)
     for _ in range(steps):
-        for row in range(calls.shape[0]):
-            kind, function, buffer, last = calls[row, KIND], calls[row, FUNCTION], calls[row, BUFFER], calls[row, LAST]
-            count, peer = np.int32(calls[row, COUNT]), np.int32(calls[row, PEER])
-            datatype = as_wide_as(calls[row, DATATYPE], comm)
+        for row in range(rows):
+            call = calls + 8 * COLUMNS * row
+            kind, function, buffer, counts, type_, partner, last, into, into_counts, into_type, source = columns(call)
+            count, peer, datatype = np.int32(counts), np.int32(partner), as_wide_as(type_, comm)
             if kind > SEND_RECEIVE:
-                error = collective(calls, row, comm)
+                error = collective(call, comm)
             elif kind == WAIT_ALL:
                 error = call_c(function, (count, buffer, last))
             elif kind == SEND:
                 error = call_c(function, (buffer, count, datatype, peer, tag, comm))
             elif kind == SEND_RECEIVE:
-                into, source = calls[row, INTO], np.int32(calls[row, SOURCE])
-                size, what = np.int32(calls[row, INTO_COUNT]), as_wide_as(calls[row, INTO_DATATYPE], comm)
-                sent = (buffer, count, datatype, peer, tag)
-                error = call_c(function, (*sent, into, size, what, source, tag, comm, last))
+                sent, size, what = (
+                    (buffer, count, datatype, peer, tag),
+                    np.int32(into_counts),
+                    as_wide_as(into_type, comm),
+                )
+                error = call_c(function, (*sent, into, size, what, np.int32(source), tag, comm, last))
             else:
                 error = call_c(function, (buffer, count, datatype, peer, tag, comm, last))
             if error != 0:
-                return row, error
-    return 0, np.int32(0)
+                return np.int64(row) * ERRORS + error
+    return np.int64(0)
+
+
+@njit(nogil=True, cache=True)
+def run(steps: Any, table: Any, comm: Any, seconds: Any, count: Any) -> Any:
+    """So many steps, or windows of so many steps, each timed from its first call to its last.
+
+    Parameters
+    ----------
+    table : address of (8,) int64: address of the calls, their number; address of those before a window, of which the
+        last is the barrier, their number; number of the clock, address of C's clock_gettime, and two int64 for it
+    seconds : address of (count,) float64
+    count : windows; 0 for the steps alone
+
+    Returns
+    -------
+    as `run_calls`; the rows before a window are counted from the number of calls on
+    """
+    like = np.int64(0)
+    calls, rows = word_at(table, like), word_at(table + 8, like)
+    if count == 0:
+        return run_calls(steps, calls, rows, comm)
+    before, rows_before = word_at(table + 16, like), word_at(table + 24, like)
+    number, gettime, time = np.int32(word_at(table + 32, like)), word_at(table + 40, like), table + 48
+    for window in range(count):
+        failed = run_calls(1, before, rows_before, comm)
+        if failed != 0:
+            return failed + rows * ERRORS
+        call_c(gettime, (number, time))
+        whole, fraction = word_at(time, like), word_at(time + 8, like)
+        failed = run_calls(steps, calls, rows, comm)
+        call_c(gettime, (number, time))
+        if failed != 0:
+            return failed
+        taken = (word_at(time, like) - whole) + 1e-9 * (word_at(time + 8, like) - fraction)
+        put_word(seconds + 8 * window, taken)
+    return np.int64(0)

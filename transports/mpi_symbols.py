@@ -13,7 +13,7 @@ from typing import Any
 CALLS = (
     *("MPI_Send", "MPI_Recv", "MPI_Isend", "MPI_Irecv", "MPI_Waitall", "MPI_Sendrecv"),
     *("MPI_Allreduce", "MPI_Reduce_scatter_block", "MPI_Reduce_scatter", "MPI_Allgather", "MPI_Allgatherv"),
-    *("MPI_Alltoall", "MPI_Alltoallv", "MPI_Bcast"),
+    *("MPI_Alltoall", "MPI_Alltoallv", "MPI_Bcast", "MPI_Barrier"),
 )
 # What is passed for a handle: NumPy's name of an integer and C's.
 HANDLES: dict[str, Any] = {"int32": ctypes.c_int32, "int64": ctypes.c_int64}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import json
 import sys
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,15 +26,13 @@ from clustermark.core.precision import PRECISIONS
 from clustermark.core.workload import Trial
 from clustermark.devices import DEVICES
 from clustermark.runners.launch_world import start_mpi
-from clustermark.runners.measure import SHORTEST_SAMPLE, Windows, in_one_call, windows
 
 if TYPE_CHECKING:
     from clustermark.transports.mpi import MpiTransport
 
-Step = Callable[[], object]
-# [s] b_eff lengthens its loop until a window takes 10 µs. Ours are those of a run: of 10 µs the one call from Python
-# into the compiled loop and the clock take 5 to 15 % of a message over shared memory, which is not what a user reads.
-SHORTEST = SHORTEST_SAMPLE
+Take = Callable[[int, int], "array[float]"]
+# [s] b_eff lengthens its loop until a window takes this long: ten ticks of its clock, taken for a microsecond.
+SHORTEST = 10e-6
 GROWTH = 1.5
 BETTER = "better"
 
@@ -58,11 +57,11 @@ PROTOCOLS = (
 )
 
 
-def steps_of(protocol: Protocol, take: Windows, step: Step, together: Step, world: MpiTransport) -> int:
+def steps_of(protocol: Protocol, take: Take, world: MpiTransport) -> int:
     """Steps in a window: b_eff's, lengthened as b_eff does, equal on all ranks."""
     steps = protocol.steps
     while True:
-        taken = world.maximum(min(take(step, together, steps, protocol.least_of, None)))
+        taken = world.maximum(min(take(steps, protocol.least_of)))
         if taken >= SHORTEST:
             return steps
         steps = int(steps * GROWTH)
@@ -70,18 +69,15 @@ def steps_of(protocol: Protocol, take: Windows, step: Step, together: Step, worl
 
 def measured(protocol: Protocol, trial: Trial, world: MpiTransport, groups: int) -> npt.NDArray[np.float64]:
     """[s] of a message in every window, (groups · least_of,), on this rank. A step is two messages."""
-    step = trial.step
-    take: Windows = in_one_call(windows, trial.many) if trial.many else windows
-
-    def together() -> None:
-        world.barrier()
-        step()
-
+    take = trial.windows
+    if take is None:
+        raise RuntimeError(f"{protocol.name}: {trial.caller}; b_eff's windows need calls from compiled code")
+    compiled: Any = take
+    compiled.__self__.begin_windows_with_a_step()
     for _ in range(20):
-        step()
-    steps = steps_of(protocol, take, step, together, world)
-    mine = take(step, together, steps, groups * protocol.least_of, None)
-    return np.frombuffer(mine) / (2 * steps)
+        trial.step()
+    steps = steps_of(protocol, take, world)
+    return np.frombuffer(take(steps, groups * protocol.least_of)) / (2 * steps)
 
 
 def rows(world: MpiTransport, groups: int) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ import numpy as np
 from commbench import DEPTH, buffer, huge_kib, ready, verify, versions
 
 from clustermark.runners.launch_world import start_mpi
-from clustermark.runners.measure import FLOORS_PER_SAMPLE, SHORTEST_SAMPLE, harness_floor, in_one_call, windows
+from clustermark.runners.measure import FLOORS_PER_SAMPLE, SHORTEST_SAMPLE, harness_floor, host_windows
 
 if TYPE_CHECKING:
     from clustermark.transports.mpi import MpiTransport
@@ -73,7 +73,7 @@ def c_windows(library: ctypes.CDLL, test: str, size: int, sent: Any, received: A
 def our_windows(world: MpiTransport, test: str, sent: Any, received: Any) -> Windows:
     """The windows that every clustermark run takes its samples with."""
     trial = ready(world, test, sent, received)
-    take = in_one_call(windows, trial.many) if trial.many else windows
+    take = host_windows(trial)
     return lambda steps, count: take(trial.step, world.barrier, steps, count, None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 MODES = (
     *("none", "slow", "wrong", "raise", "raise-in-prepare", "memory"),
-    *("hang", "hang-all", "kill", "exit", "os-exit", "crash", "eat"),
+    *("hang", "hang-all", "kill", "exit", "os-exit", "crash", "eat", "link-down"),
 )
 
 
@@ -29,6 +30,8 @@ def _go_wrong(mode: str) -> None:
         time.sleep(3600)
     if mode == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if mode == "link-down":  # of this node of an emulated cluster
+        subprocess.run(["ip", "link", "set", "eth0", "down"], check=True)
     if mode == "exit":
         sys.exit(0)
     if mode == "os-exit":
@@ -115,7 +118,7 @@ def prepare_calls(case: Case, context: Context) -> Trial:
             to_nobody(1)
         many(steps)
 
-    return replace(trial, many=goes_wrong)
+    return replace(trial, many=goes_wrong, windows=None)
 
 
 def np_ones() -> Any:

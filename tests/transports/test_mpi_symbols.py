@@ -16,14 +16,15 @@ VERSION = "Made MPI v1"
 RANKS = 6
 
 
-def made_mpi(size: int, **sizes: int) -> Any:
+def made_mpi(size: int, in_place: object = 1, **sizes: int) -> Any:
     """What `find_symbols` asks of mpi4py.MPI, with handles of `size` bytes but for those that `sizes` names."""
-    kinds = {"Comm": size, "Datatype": size, "Request": size, "Status": 24} | sizes
+    kinds = {"Comm": size, "Datatype": size, "Op": size, "Request": size, "Status": 24} | sizes
     handles = {"world": WORLD if size == 8 else WORLD % 2**31, "double": DOUBLE}
     return SimpleNamespace(
         **{kind: kind for kind in kinds},
         COMM_WORLD=SimpleNamespace(name="world", size=RANKS),
         DOUBLE=SimpleNamespace(name="double"),
+        IN_PLACE=in_place,
         Get_library_version=lambda: f"{VERSION}\n",
         _sizeof=lambda kind: kinds[kind],
         _handleof=lambda thing: handles[thing.name],
@@ -59,6 +60,7 @@ def test_pointers_and_numbers_of_four_bytes_are_both_taken() -> None:
     narrow = find_symbols(made_mpi(4), made_library(ctypes.c_int32, world=WORLD % 2**31))
     assert (wide.handle, narrow.handle, wide.status_bytes) == ("int64", "int32", 24)
     assert len(set(wide.addresses)) == len(CALLS)
+    assert wide.in_place == 1
 
 
 def test_a_handle_beyond_the_sign_is_passed_with_the_same_bits() -> None:
@@ -70,8 +72,9 @@ def test_a_handle_beyond_the_sign_is_passed_with_the_same_bits() -> None:
 @pytest.mark.parametrize(
     ("mpi", "library", "sentence"),
     [
-        (made_mpi(2), made_library(ctypes.c_int64), "Comm 2 B, Datatype 2 B, Request 2 B; all 4 or all 8 B are"),
+        (made_mpi(2), made_library(ctypes.c_int64), "Datatype 2 B, Op 2 B, Request 2 B; all 4 or all 8 B are"),
         (made_mpi(8, Request=4), made_library(ctypes.c_int64), "Request 4 B"),
+        (made_mpi(8, object()), made_library(ctypes.c_int64), "does not say what stands for MPI_IN_PLACE"),
         (
             made_mpi(4),
             made_library(ctypes.c_int64),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from array import array
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from comm_helpers.benchmark_cases import cases
 
 from clustermark.benchmarks import BENCHMARKS
 from clustermark.core.case import Case
-from clustermark.core.context import Context, Exchange
+from clustermark.core.context import CompiledStep, Context, Exchange
 from clustermark.core.precision import PRECISIONS
 from clustermark.devices.cpu import CpuDevice
 from clustermark.runners.launch_world import start_mpi
@@ -35,15 +36,20 @@ def idle_after(calls: int) -> Callable[[Callable[[], object]], Callable[[], obje
     return wrap
 
 
-def few_steps(many: Callable[[int], object], calls: int) -> Callable[[int], object]:
-    """The same for a call of n steps."""
-    left = [calls]
+class FewSteps:
+    """The same for a step of compiled code."""
 
-    def limited(steps: int) -> None:
-        many(min(steps, left[0]))
-        left[0] -= min(steps, left[0])
+    def __init__(self, step: CompiledStep, calls: int) -> None:
+        self.step, self.left = step, calls
 
-    return limited
+    def __call__(self, steps: int) -> None:
+        self.step(min(steps, self.left))
+        self.left -= min(steps, self.left)
+
+    def windows(self, steps: int, count: int) -> array[float]:
+        for _ in range(count):
+            self(steps)
+        return array("d", bytes(8 * count))
 
 
 def main(fabric: str, ranks: str) -> None:
@@ -56,8 +62,8 @@ def main(fabric: str, ranks: str) -> None:
 
         calls = 0
 
-        def compile_step(self, parts: Any) -> Callable[[int], object]:
-            return few_steps(super().compile_step(parts), self.calls)
+        def compile_step(self, parts: Any, before: Any = ()) -> CompiledStep:
+            return FewSteps(super().compile_step(parts, before), self.calls)
 
         def __getattribute__(self, name: str) -> Any:
             found = super().__getattribute__(name)
@@ -80,8 +86,8 @@ def main(fabric: str, ranks: str) -> None:
         def prepare_exchange(self, sends: Any, receives: Any) -> Callable[[], object]:
             return super().prepare_exchange(sends, list(receives)[::-1])
 
-        def compile_step(self, parts: Any) -> Callable[[int], object]:
-            return super().compile_step([self.swapped(part) for part in parts])
+        def compile_step(self, parts: Any, before: Any = ()) -> CompiledStep:
+            return super().compile_step([self.swapped(part) for part in parts], before)
 
         @staticmethod
         def swapped(part: Any) -> Any:

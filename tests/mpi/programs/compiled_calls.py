@@ -52,7 +52,7 @@ def main(fabric: str) -> None:
     mpi = start_mpi(fabric, 2)
     from clustermark.transports import mpi as transport_module
     from clustermark.transports.mpi import MpiTransport, symbols
-    from clustermark.transports.mpi_calls import compiled_step
+    from clustermark.transports.mpi_calls import MpiStep
     from clustermark.transports.mpi_compiled import ALL_REDUCE, START_SEND
     from clustermark.transports.mpi_symbols import NoSymbolsError, Symbols, find_symbols
 
@@ -86,9 +86,9 @@ def main(fabric: str) -> None:
     addresses = list(found.addresses)
     addresses[START_SEND] = addresses[ALL_REDUCE] = ctypes.cast(planted, ctypes.c_void_p).value or 0
     told = replace(found, addresses=tuple(addresses))
-    broken = compiled_step(world.comm, told, [Exchange([(data, peer)] * 3)])
+    broken = MpiStep(world.comm, told, [Exchange([(data, peer)] * 3)])
     answer["planted"], answer["calls"] = said(lambda: broken(100), LaunchError), calls[0]
-    together = compiled_step(world.comm, told, [Copy(data, into), Collective("allreduce", into)])
+    together = MpiStep(world.comm, told, [Copy(data, into), Collective("allreduce", into)])
     answer["planted sum"], answer["calls"] = said(lambda: together(100), LaunchError), calls[0]
     world.barrier()
 
