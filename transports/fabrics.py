@@ -12,6 +12,11 @@ from clustermark.transports.ports import PORT_WIRES, active_ports, missing_ports
 
 _OB1 = {"OMPI_MCA_pml": "ob1", "OMPI_MCA_mtl": "^ofi"}
 _SM = _OB1 | {"OMPI_MCA_btl": "self,sm"}
+_UCX = {
+    "OMPI_MCA_pml": "ucx",
+    "OMPI_MCA_opal_common_ucx_tls": "any",
+    "OMPI_MCA_opal_common_ucx_devices": "any",
+}
 _MPICH_SHM = {"MPIR_CVAR_NOLOCAL": "0"}
 
 # In a row's variables: the name of the interface that joins the nodes. Where none is known the variable is left out.
@@ -34,6 +39,24 @@ _ROWS = (
         "openmpi",
         "Open MPI, shared memory, copy in and copy out",
         _SM | {"OMPI_MCA_smsc": "^cma,knem,xpmem"},
+        wire="none",
+        kernel_copies=False,
+    ),
+    FabricRow(
+        "ompi-ucx-cma",
+        "ucx-shm",
+        "openmpi",
+        "Open MPI, UCX's shared memory, one copy by the kernel (CMA)",
+        _UCX | {"UCX_TLS": "self,posix,cma"},
+        wire="none",
+        kernel_copies=True,
+    ),
+    FabricRow(
+        "ompi-ucx-posix",
+        "ucx-shm-copy",
+        "openmpi",
+        "Open MPI, UCX's shared memory, copy in and copy out",
+        _UCX | {"UCX_TLS": "self,posix"},
         wire="none",
         kernel_copies=False,
     ),
@@ -92,6 +115,33 @@ _ROWS = (
         kernel_copies=False,
     ),
     FabricRow(
+        "mpich-ucx-cma",
+        "ucx-shm",
+        "mpich",
+        "MPICH, UCX's shared memory, one copy by the kernel (CMA)",
+        {"MPIR_CVAR_NOLOCAL": "1", "MPIR_CVAR_CH4_NETMOD": "ucx", "UCX_TLS": "self,posix,cma"},
+        wire="none",
+        kernel_copies=True,
+    ),
+    FabricRow(
+        "mpich-ucx-posix",
+        "ucx-shm-copy",
+        "mpich",
+        "MPICH, UCX's shared memory, copy in and copy out",
+        {"MPIR_CVAR_NOLOCAL": "1", "MPIR_CVAR_CH4_NETMOD": "ucx", "UCX_TLS": "self,posix"},
+        wire="none",
+        kernel_copies=False,
+    ),
+    FabricRow(
+        "mpich-ofi-shm",
+        "ofi-shm",
+        "mpich",
+        "MPICH, libfabric's shared-memory provider, one copy by the kernel (CMA)",
+        {"MPIR_CVAR_NOLOCAL": "1", "MPIR_CVAR_CH4_NETMOD": "ofi", "FI_PROVIDER": "shm"},
+        wire="none",
+        kernel_copies=True,
+    ),
+    FabricRow(
         "mpich-ofi-tcp",
         "tcp",
         "mpich",
@@ -138,13 +188,7 @@ _ROWS = (
         "ucx-network",
         "openmpi",
         "Open MPI, UCX's TCP transport over the interface that joins the nodes",
-        {
-            "OMPI_MCA_pml": "ucx",
-            "OMPI_MCA_opal_common_ucx_tls": "any",
-            "OMPI_MCA_opal_common_ucx_devices": "any",
-            "UCX_TLS": "self,tcp",
-            "UCX_NET_DEVICES": INTERFACE,
-        },
+        _UCX | {"UCX_TLS": "self,tcp", "UCX_NET_DEVICES": INTERFACE},
         wire="network",
         kernel_copies=False,
     ),

@@ -56,10 +56,14 @@ def test_every_call_of_a_transport_gives_the_right_bytes(mpi_python: str, transp
     ("chosen", "claimed", "proven"),
     [
         *(("shm", "shm", True), ("shm-copy", "shm-copy", True), ("tcp", "tcp", True)),
+        *(("ucx-shm", "ucx-shm", True), ("ucx-shm-copy", "ucx-shm-copy", True), ("ofi-shm", "ofi-shm", True)),
         *(("shm", "tcp", False), ("tcp", "shm", False), ("shm", "shm-copy", False), ("shm-copy", "shm", False)),
     ],
 )
 def test_a_fabric_is_proven_and_a_lie_about_it_is_not(mpi_python: str, chosen: str, claimed: str, proven: bool) -> None:
-    launcher = find_launcher(str(Path(mpi_python).parent / "mpirun"))
-    answer = start(mpi_python, 2, chosen, "fabric_claim.py", fabric_aliases(launcher.mpi)[claimed])
+    aliases = fabric_aliases(find_launcher(str(Path(mpi_python).parent / "mpirun")).mpi)
+    if claimed not in aliases:
+        assert claimed == "ofi-shm", "Open MPI from PyPI has no libfabric provider of shared memory"
+        return
+    answer = start(mpi_python, 2, chosen, "fabric_claim.py", aliases[claimed])
     assert answer["proven"] is proven, answer
