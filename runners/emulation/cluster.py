@@ -79,7 +79,7 @@ def join(request: Request, holders: Sequence[int]) -> list[int]:
             ports = [open_tap(name) for name in taps]
         except OSError as error:
             raise ClusterError(f"/dev/net/tun: {error.strerror}; the delay needs it, leave --delay out") from error
-        commands = network.switched(holders, taps)
+        commands = network.switched(shape, holders, taps)
     else:
         ports = []
         commands = network.bridged(shape, holders)
@@ -115,24 +115,30 @@ def measured_network(agent: str, shape: Shape, ports: Sequence[int]) -> dict[str
 
 
 def measure_link(agent: str, verb: str) -> dict[str, float]:
-    """Round trip [s] ("ping") and rate [bit/s] of payload ("ask") between the first two nodes. Raises ClusterError."""
+    """Round trip [s] ("ping") and rates [bit/s] of payload ("ask") between the first two nodes. Raises ClusterError.
+
+    `payload_rate` is that of one way, `payload_rate_both_ways` the sum of two at once.
+    """
     program = shlex.join([sys.executable, "-m", "clustermark.runners.emulation.link_test"])
     place = network.address(1)
 
-    def on(node: int, verb: str) -> subprocess.Popen[str]:
-        words = [agent, network.node_name(node), f"exec {program} {verb} {place}"]
+    def on(node: int, role: str) -> subprocess.Popen[str]:
+        words = [agent, network.node_name(node), f"exec {program} {role} {place} {verb}"]
         return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
 
     server = on(1, "serve")
     assert server.stdout is not None
     if server.stdout.readline().strip() != "ready":
         raise ClusterError("the second node cannot listen on its address")
-    client = on(0, verb)
+    client = on(0, "ask")
     try:
         texts = [client.communicate(timeout=SECONDS)[0], server.communicate(timeout=SECONDS)[0]]
-        return {key: value for text in texts for key, value in json.loads(text).items()}
+        found: dict[str, float] = {key: value for text in texts for key, value in json.loads(text).items()}
     except (subprocess.TimeoutExpired, ValueError) as error:
         raise ClusterError("the first two nodes do not reach each other") from error
+    if verb == "ask":
+        found["payload_rate_both_ways"] = found.pop("rate_to_first") + found.pop("rate_to_second")
+    return found
 
 
 def describe(request: Request) -> dict[str, Any]:
@@ -150,9 +156,11 @@ def describe(request: Request) -> dict[str, Any]:
 
 def sentence(measured: dict[str, float], shape: Shape) -> str:
     """One line for people: nominal beside measured."""
-    rate, trip = measured["payload_rate"] / 1e9, measured["round_trip"] * 1e6
+    rate, both = measured["payload_rate"] / 1e9, measured["payload_rate_both_ways"] / 1e9
+    trip = measured["round_trip"] * 1e6
     own = f", without the delay {measured['own_round_trip'] * 1e6:.0f} µs" if shape.delay else ""
-    return f"emulated cluster: {shape.title()}; measured: {rate:.3g} Gbit/s of payload, round trip {trip:.0f} µs{own}"
+    rates = f"{rate:.3g} Gbit/s of payload, {both:.3g} both ways together"
+    return f"emulated cluster: {shape.title()}; measured: {rates}, round trip {trip:.0f} µs{own}"
 
 
 def main(text: str) -> int:
@@ -163,6 +171,9 @@ def main(text: str) -> int:
     folder = Path(request.folder)
     try:
         run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", request.folder])
+        # Sessions of MPI libraries are named after host and process, both alike in another cluster on this machine.
+        temporary = folder / "tmp"
+        temporary.mkdir(mode=0o777)
         (folder / "hosts").write_text(network.hosts_file(request.shape.nodes))
         run(["mount", "--bind", str(folder / "hosts"), "/etc/hosts"])
         holders = [hold_node(number, request.share_memory) for number in range(request.shape.nodes)]
@@ -185,7 +196,7 @@ def main(text: str) -> int:
     (folder / "hosts.json").write_text(hosts.to_json())
     words = ["nsenter", "--target", str(holders[0]), "--net", "--uts", "--ipc", "--mount"]
     words += [f"--wdns={Path.cwd()}", "taskset", "--cpu-list", request.cores[0], *request.command]
-    variables = {VARIABLE: str(folder / "hosts.json"), INTERFACE_VARIABLE: network.INTERFACE}
+    variables = {VARIABLE: str(folder / "hosts.json"), INTERFACE_VARIABLE: network.INTERFACE, "TMPDIR": str(temporary)}
     command = subprocess.Popen(words, env=os.environ | variables, preexec_fn=_heed_interrupts)  # noqa: PLW1509
     status = command.wait()
     return status if status >= 0 else 128 - status

@@ -44,9 +44,22 @@ def inside(holder: int, *words: str) -> list[str]:
 
 def bucket_bytes(shape: Shape) -> int:
     """[B] that a link lets through unshaped after a pause; 0 where every frame is held (or none is)."""
-    if not shape.rate or shape.delay:
-        return 0
-    return int(min(_MOST_BURST, max(_LEAST_BURST, shape.rate / 8 * _BURST_SECONDS)))
+    return 0 if shape.delay else _burst(shape.rate)
+
+
+def _burst(rate: float) -> int:
+    return int(min(_MOST_BURST, max(_LEAST_BURST, rate / 8 * _BURST_SECONDS))) if rate else 0
+
+
+def shaped(device: str, rate: float, place: Sequence[str] = ()) -> list[list[str]]:
+    """A token bucket at one end of a link; its frames fit into it with their headers."""
+    held = _burst(rate)
+    bucket = f"tbf rate {int(rate)}bit burst {held} limit {_QUEUE}".split()
+    frame = ["gso_max_size", str(min(_MOST_FRAME, held - 2048))]
+    return [
+        [*place, "ip", "link", "set", "dev", device, *frame],
+        [*place, "tc", "qdisc", "add", "dev", device, "root", *bucket],
+    ]
 
 
 def bridged(shape: Shape, holders: Sequence[int]) -> list[list[str]]:
@@ -63,25 +76,24 @@ def bridged(shape: Shape, holders: Sequence[int]) -> list[list[str]]:
             ["ip", "link", "set", port, "master", BRIDGE, "up"],
         ]
         if shape.rate:
-            held = bucket_bytes(shape)
-            bucket = f"tbf rate {int(shape.rate)}bit burst {held} limit {_QUEUE}".split()
-            # A frame's headers count too: it must fit into the bucket with them.
-            frame = ["gso_max_size", str(min(_MOST_FRAME, held - 2048))]
-            for place in ([], inside(holder)):
-                device = INTERFACE if place else port
-                commands.append([*place, "ip", "link", "set", "dev", device, *frame])
-                commands.append([*place, "tc", "qdisc", "add", "dev", device, "root", *bucket])
+            commands += [*shaped(port, shape.rate), *shaped(INTERFACE, shape.rate, inside(holder))]
     return commands
 
 
-def switched(holders: Sequence[int], taps: Sequence[str]) -> list[list[str]]:
-    """TAP devices moved to the nodes, where they get the interface's name."""
+def switched(shape: Shape, holders: Sequence[int], taps: Sequence[str]) -> list[list[str]]:
+    """TAP devices moved to the nodes, where they get the interface's name.
+
+    What the switch has read no longer counts as queued in a sender's TCP, which would send on: the other direction's
+    acknowledgements would wait behind megabytes. A bucket of the link's rate before the switch keeps frames at their
+    sender, as the queue of an adapter does.
+    """
     commands = []
     for number, (holder, tap) in enumerate(zip(holders, taps, strict=True)):
         hardware = hardware_address(number).hex(":")
         commands += [
             ["ip", "link", "set", tap, "netns", str(holder)],
             inside(holder, "ip", "link", "set", tap, "name", INTERFACE, "address", hardware, "txqueuelen", "10000"),
+            *shaped(INTERFACE, shape.rate, inside(holder)),
         ]
     return commands
 

@@ -76,7 +76,7 @@ def test_a_suite_over_two_nodes_says_what_the_network_was(clustermark: Run, tmp_
         "emulate", "--rate", "100mbit", "--delay", "1ms", "--", *smoke, *short, "--out", tmp_path, "--json"
     )
     assert done.returncode == 0, done.stderr
-    assert "emulated cluster: 2 nodes, 0.1 Gbit/s, 1000 µs; measured: 0.09" in done.stderr
+    assert "emulated cluster: 2 nodes, 0.1 Gbit/s, 1000 µs; measured: 0.0" in done.stderr
     document = json.loads(done.stdout)
     rows = {row["case"]["fabric"]: row for run in document["runs"] for row in run["rows"]}
     assert rows["ompi-network"]["status"] == "ok"
@@ -85,8 +85,37 @@ def test_a_suite_over_two_nodes_says_what_the_network_was(clustermark: Run, tmp_
     text = next(tmp_path.glob("*/journal.jsonl")).read_text()
     environment = next(json.loads(line) for line in text.splitlines() if '"environment"' in line)["environment"]
     assert environment["facts"]["emulated_network"]["delay_s"] == 1e-3
-    assert environment["state"]["emulated_network"]["round_trip"] > 2e-3
+    seen = environment["state"]["emulated_network"]
+    assert seen["round_trip"] > 2e-3
+    assert seen["payload_rate"] == pytest.approx(95.7e6, rel=0.15)
+    assert seen["payload_rate_both_ways"] == pytest.approx(2 * 95.7e6, rel=0.15)
     assert any("emulated network" in label for label in rows["ompi-network"]["conditions"])
+
+
+DOWN = """
+[sampling]
+seconds = 0.05
+timeout = 3
+[[matrix]]
+workload = "faulty"
+ranks = 2
+fabric = "tcp"
+params = { mode = "link-down" }
+[[matrix]]
+workload = "noop"
+ranks = 1
+"""
+
+
+def test_a_link_that_goes_down_fails_the_case_over_it_and_no_other(clustermark: Run, tmp_path: Path) -> None:
+    (tmp_path / "down.toml").write_text(DOWN)
+    words = ("run", tmp_path / "down.toml", "--launches", "1", "--no-report", "--out", tmp_path, "--json")
+    done = clustermark("emulate", "--rate", "1gbit", "--", *words)
+    assert done.returncode == 4, done.stderr
+    rows = {row["case"]["workload"]: row for row in json.loads(done.stdout)["runs"][0]["rows"]}
+    assert rows["noop"]["status"] == "ok"
+    assert rows["faulty"]["status"] == "failed"
+    assert "hung: nothing moved for 3 s" in rows["faulty"]["reason"]
 
 
 def processes_of(mark: str) -> list[str]:
@@ -105,15 +134,20 @@ def processes_of(mark: str) -> list[str]:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_cluster_leaves_no_process_and_an_interrupted_one_nothing(number: int, tmp_path: Path) -> None:
     mark = f"{time.time_ns()}"
-    script = f"open({str(tmp_path / 'up')!r}, 'w'); import time; time.sleep(60)  # {mark}"
+    up = tmp_path / "up"
+    up.touch()
+    tells = f"open({str(up)!r}, 'w').write(tempfile.gettempdir())"
+    script = f"import tempfile, time; {tells}; time.sleep(60)  # {mark}"
     command = (sys.executable, "-c", script)
     request = Request(make_shape(3, "1gbit", "50us"), core_lists(affinity(), 3, 1), "", command)
     process = subprocess.Popen(
         [sys.executable, "-c", START, request.to_json()], stderr=subprocess.DEVNULL, start_new_session=True
     )
     deadline = time.monotonic() + 60
-    while not (tmp_path / "up").exists() and time.monotonic() < deadline:
+    while not up.read_text() and time.monotonic() < deadline:
         time.sleep(0.05)
+    # Sessions of two clusters have the same names: hosts, numbers of processes.
+    assert up.read_text() == f"/run/clustermark-emulation.{process.pid}/tmp"
     assert len(processes_of(mark)) >= 2
     if number == signal.SIGKILL:
         process.kill()

@@ -88,6 +88,15 @@ def test_both_ends_of_each_link_are_shaped_and_frames_fit_into_the_bucket() -> N
     assert sum(f"gso_max_size {held - 2048}" in line for line in lines) == 4
 
 
+def test_frames_that_the_switch_delays_wait_for_the_link_at_their_sender() -> None:
+    """What waited in the switch would count as sent, and acknowledgements would wait behind megabytes."""
+    shape = Shape(2, 1e9, 5e-5)
+    lines = [" ".join(words) for words in network.switched(shape, [100, 200], ["tap0", "tap1"])]
+    buckets = [line for line in lines if "dev eth0 root tbf rate 1000000000bit" in line]
+    assert [line.split()[2] for line in buckets] == ["100", "200"]
+    assert network.bucket_bytes(shape) == 0
+
+
 def test_without_a_rate_nothing_is_shaped() -> None:
     assert not any("tbf" in words for words in network.bridged(Shape(2, 0.0, 0.0), [1, 2]))
     assert network.bucket_bytes(Shape(2, 0.0, 0.0)) == network.bucket_bytes(Shape(2, 1e9, 1e-4)) == 0
