@@ -35,7 +35,7 @@ def prepare(case: Case, context: Context) -> Trial:
     ground = ground_of(case, context, memory(case))
     make = {"uniform": uniform_matrix, "scaled": scaled_matrix, "singular": singular_matrix}
     matrix = make[str(case.params["matrix"])](ground.n, case.seed)
-    solver = DirectSolver(matrix, ground.block, ground.grid, ground.dtype, ground.blas)
+    solver = DirectSolver(matrix, ground.block, ground.grid, ground.dtype, ground.blas, ground.home)
     solver.reset()
     work = {"flop_rate": Amount(flops(ground.n), "flop")}
     said = str(native(case.precision))

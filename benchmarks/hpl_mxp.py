@@ -49,8 +49,8 @@ def prepare(case: Case, context: Context) -> Trial:
     make = {"definite": definite_matrix, "dominant": dominant_matrix}
     matrix = make[str(case.params["matrix"])](ground.n, case.seed)
     update = _bf16_update(case) if case.precision == "bf16" else None
-    kept, rules = FACTORS[case.precision], rules_of(case)
-    solver = MixedSolver(matrix, ground.block, ground.grid, kept, ground.blas, rules, update)
+    about = ground.grid, FACTORS[case.precision], ground.blas, rules_of(case), ground.home
+    solver = MixedSolver(matrix, ground.block, *about, update)
     solver.counters.update(ground.counters)
     arithmetic = Arithmetic("bf16", "fp32", "fp32", update.path) if update else native(case.precision)
     work = {"flop_rate": Amount(flops(ground.n), "flop")} if arithmetic.timed else {}
@@ -67,7 +67,9 @@ def _bf16_update(case: Case) -> Bf16Update:
 
 
 def refuse(case: Case) -> str:
-    """A format that would be simulated, then the layout."""
+    """Formats that would be simulated or are not written for a GPU, then the layout."""
+    if case.precision in ("fp16", "bf16") and case.device != "cpu":
+        return f"has no factors in {case.precision} on {case.device} yet; use fp32"
     if case.precision == "fp16":
         return "has no fp16 product on any CPU, and simulated it would show no speed; use fp32 or bf16"
     return refuse_layout(case)

@@ -17,7 +17,8 @@ def memory(case: Case) -> float:
     """[B] of one rank: three blocks and four panels; for the check B's columns in both types."""
     n, width, item = int(case.params["n"]), int(case.params["nb"]), item_of(case)
     high, wide = (math.ceil(n / processes) for processes in shape_of(case))
-    return item * (3.0 * high * wide + 2.0 * width * (high + wide) + n * wide) + 16.0 * n * wide
+    blocks = 3.0 if case.device == "cpu" else 2.0  # a GPU has C and copies of A and B
+    return item * (blocks * high * wide + 2.0 * width * (high + wide) + n * wide) + 16.0 * n * wide
 
 
 def prepare(case: Case, context: Context) -> Trial:
@@ -28,16 +29,21 @@ def prepare(case: Case, context: Context) -> Trial:
     from clustermark.benchmarks.dense.summa import Summa
     from clustermark.core.accuracy import native
 
-    precision, transport = context.precision, context.transport
+    precision, transport, device = context.precision, context.transport, context.device
     ground = ground_of(case, context, memory(case))
     exact = case.params["inputs"] == "integers"
     operands = Operands(ground.n, case.seed, exact, ground.dtype, ground.grid)
     a = np.ascontiguousarray(operands.a(operands.rows, operands.inner_of_a).T)
     b = operands.b(operands.inner_of_b, operands.columns)
-    summa = Summa(ground.n, ground.block, ground.grid, a, b, ground.blas)
+    if device.asynchronous:
+        from clustermark.benchmarks.dense.summa_cuda import DeviceSumma
+
+        summa = DeviceSumma(ground.n, ground.block, ground.grid, a, b, device)
+    else:
+        summa = Summa(ground.n, ground.block, ground.grid, a, b, ground.blas)
 
     def check() -> Check:
-        error, bound, detail = compare_product(operands, summa.c, precision)
+        error, bound, detail = compare_product(operands, device.to_host(summa.c), precision)
         if exact:
             error = transport.sum(error)
             return Check("wrong elements of AB", error, bound, error == 0, detail)

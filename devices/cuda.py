@@ -128,6 +128,10 @@ class CudaDevice:
         """[ms] on the GPU between two timing events that have both happened."""
         return float(self._cupy.cuda.get_elapsed_time(start, stop))
 
+    def default_stream_waits(self, event: Any) -> None:
+        """What the default stream is given from now on waits for an event of another stream."""
+        self._cupy.cuda.Stream.null.wait_event(event)
+
     def timer(self) -> CudaTimer:
         """A timer of the default stream."""
         return CudaTimer(self)

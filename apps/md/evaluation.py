@@ -58,6 +58,9 @@ class Evaluation:
         if made is None:
             made = self.backend.on_device(make_interaction(self.potential, str(layout.kernel_type), *slots))
         self._interaction = bound_to(made, *slots)
+        # Views of every step, made once for a list.
+        local = layout.local * layout.lanes
+        self._own_ids, self._slope_of_ghosts = layout.ids[:local], layout.embedding_slope[local:]
 
     @property
     def interaction(self) -> Interaction:
@@ -164,7 +167,7 @@ class Evaluation:
         table = self.splines
         local = layout.local * layout.lanes
         energy = self.kernels.embed(
-            layout.ids[:local],
+            self._own_ids,
             layout.types,
             layout.electron_density,
             self._embedding,
@@ -173,7 +176,7 @@ class Evaluation:
             table.largest_density,
             layout.embedding_slope,
         )
-        self.memory.clear(layout.embedding_slope[local:], slots - local)
+        self.memory.clear(self._slope_of_ghosts, slots - local)
         with self.clock.section("halo"):
             halo.forward_scalars(layout.embedding_slope)
         return energy

@@ -11,6 +11,7 @@ from clustermark.core.precision import PRECISIONS
 from clustermark.core.workload import Param, whole_between
 
 if TYPE_CHECKING:
+    from clustermark.benchmarks.dense.home import Home
     from clustermark.benchmarks.dense.lines import Grid
     from clustermark.core.case import Case
     from clustermark.core.context import Context
@@ -21,9 +22,10 @@ LARGEST = 2**24
 # What their declarations say alike.
 ON_A_GRID: dict[str, Any] = {
     "version": 1,
-    "devices": ("cpu",),
+    "devices": ("cpu", "cuda"),
     "transports": ("local", "mpi"),
     "ceiling": "peak.flop_rate",
+    "ceiling_devices": ("cpu",),  # as gemm: a GPU multiplies on units that `peak` does not measure
 }
 
 
@@ -89,22 +91,25 @@ def rows_and_columns(case: Case) -> tuple[int, int]:
 def solver_bytes(case: Case, items: tuple[int, ...]) -> float:
     """[B] of one rank of a solver: its part of a matrix for each size of a number, two panels and two sets of rows.
 
-    The last size is that of the factors, in which panels and rows are held.
+    The last size is that of the factors, in which panels and rows are held. On cuda the matrices are the GPU's, which
+    says itself when it is full.
     """
     block, work = int(case.params["nb"]), items[-1]
     rows, columns = rows_and_columns(case)
-    return float(sum(items) * rows * columns + work * block * (2 * (rows + block) + 4 * columns))
+    whole = sum(items) * rows * columns if case.device == "cpu" else 0
+    return float(whole + work * block * (2 * (rows + block) + 4 * columns))
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What a trial of any of the three begins with; `counters` is to be added to."""
+    """What a trial of any of the three begins with; `blas` is the host's, `counters` is to be added to."""
 
     n: int
     block: int
     dtype: str
     grid: Grid
     blas: Blas
+    home: Home
     counters: dict[str, float]
 
 
@@ -115,10 +120,16 @@ def ground_of(case: Case, context: Context, needed: float) -> Ground:
     ------
     ClustermarkError : where a node has too little memory
     """
+    from clustermark.benchmarks.dense.home import home_of
     from clustermark.benchmarks.dense.memory import require_memory
     from clustermark.devices.blas import open_blas
 
     require_memory(case, context.transport, needed)
     blas, grid = open_blas(), grid_of(case, context)
     counters = {"process rows": float(grid.rows), "BLAS called directly": float(blas.direct)}
-    return Ground(int(case.params["n"]), int(case.params["nb"]), context.precision.storage, grid, blas, counters)
+    if context.device.asynchronous:
+        from clustermark.benchmarks.kernels.gemm_host_cuda import emulation
+
+        counters |= emulation()
+    n, block, dtype = int(case.params["n"]), int(case.params["nb"]), context.precision.storage
+    return Ground(n, block, dtype, grid, blas, home_of(context.device), counters)

@@ -129,18 +129,21 @@ class Factorisation:
         )
         root = parts.columns.owner(start)
         if root == grid.column:
-            left = parts.columns.below(start)
-            given = self.matrix[first:, left : left + width]
-            if self.pivoting:
-                transpose_into(given, panel.columns)
-                factor_with_pivoting(panel, grid.along_column, owner, self.blas)
-            else:
-                panel.columns.T[:] = given
-                factor_without_pivoting(panel, grid.along_column, owner, self.blas)
+            self._bring(panel, first, parts.columns.below(start))
+            factor = factor_with_pivoting if self.pivoting else factor_without_pivoting
+            factor(panel, grid.along_column, owner, self.blas)
         transfer = grid.along_row.start_broadcast(panel.message, root)
         if root == grid.column:
             self._keep(panel, first, parts.columns.below(start))
         return panel, transfer
+
+    def _bring(self, panel: Panel, first: int, left: int) -> None:
+        """The entries of a panel out of the matrix."""
+        given = self.matrix[first:, left : left + panel.width]
+        if self.pivoting:
+            transpose_into(given, panel.columns)
+        else:
+            panel.columns.T[:] = given
 
     def _keep(self, panel: Panel, first: int, left: int) -> None:
         """U₁₁, and L where it will be asked for: after interchanges of later panels it would be out of order."""

@@ -75,8 +75,8 @@ def panel_in(buffer: Array, start: int, width: int, rows: Array, holds_diagonal:
     rows : global indices of this process row's rows from `start` on
     """
     message = buffer[: message_size(width, rows.size)]
-    ends = np.cumsum([width, 1, width * width])
-    positions, zero, top, columns = np.split(message, ends)
+    head, end = width + 1, width + 1 + width * width
+    positions, zero, top, columns = message[:width], message[width:head], message[head:end], message[end:]
     return Panel(
         message,
         positions,

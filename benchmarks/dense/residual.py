@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clustermark.benchmarks.dense.factorisation import Parts
+from clustermark.benchmarks.dense.home import HOST, Home
 from clustermark.benchmarks.dense.matrix import DenseMatrix
 
 Array = npt.NDArray[Any]
@@ -59,11 +60,13 @@ def _ratio(error: float, scale: float, unit: float) -> float:
     return found if math.isfinite(found) else math.inf
 
 
-def product(parts: Parts, matrix: Array, x: Array) -> Array:
+def product(parts: Parts, matrix: Any, x: Array, home: Home = HOST) -> Array:
     """Ax in the matrix's type; x and the result are (n,), the same on every rank. Collective."""
     found = np.zeros(parts.n, matrix.dtype)
     columns = parts.columns.mine
-    found[parts.rows.mine] = matrix[:, : parts.columns.below(parts.n)] @ x[columns[columns < parts.n]]
+    sums = home.zeros(matrix.shape[0], matrix.dtype)
+    home.add_product(sums, matrix[:, : parts.columns.below(parts.n)], x[columns[columns < parts.n]])
+    found[parts.rows.mine] = home.to_host(sums)
     return parts.grid.world.total(found)
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from clustermark.benchmarks.dense.bf16_update import Bf16Update
 from clustermark.benchmarks.dense.factorisation import Factorisation, deal, local_array
 from clustermark.benchmarks.dense.gmres import Solution, gmres
+from clustermark.benchmarks.dense.home import HOST, Home
 from clustermark.benchmarks.dense.lines import Grid
 from clustermark.benchmarks.dense.matrix import DenseMatrix
 from clustermark.benchmarks.dense.residual import MOST, product, residual, right_side
@@ -38,17 +39,17 @@ class DirectSolver:
     x : (n,) of the last `step`, on every rank
     """
 
-    def __init__(self, matrix: DenseMatrix, block: int, grid: Grid, dtype: str, blas: Blas) -> None:
-        """Allocate; `reset` fills."""
-        self.matrix, self.dtype = matrix, dtype
+    def __init__(self, matrix: DenseMatrix, block: int, grid: Grid, dtype: str, blas: Blas, home: Home = HOST) -> None:
+        """Allocate; `reset` fills. `blas` is the host's, which factors panels."""
+        self.matrix, self.dtype, self.home = matrix, dtype, home
         self.parts = deal(matrix.n, 1, block, grid)
-        self.factorisation = Factorisation(self.parts, local_array(self.parts, dtype), blas)
+        self.factorisation = home.factorisation(self.parts, dtype, blas, pivoting=True)
         self.x = np.full(matrix.n, np.nan, dtype)
         self._fresh = False
 
     def reset(self) -> None:
         """Make A and b anew: a step leaves U in their place."""
-        self.matrix.fill(self.factorisation.matrix, self.parts.rows.mine, self.parts.columns.mine)
+        self.home.fill(self.matrix, self.parts, self.factorisation.matrix)
         self._fresh = True
 
     def step(self) -> None:
@@ -60,14 +61,14 @@ class DirectSolver:
         if self.factorisation.zero_column >= 0:
             self.x.fill(np.nan)
             return
-        self.x = solve_upper(self.parts, self.factorisation.matrix, self._forward_solved())
+        self.x = solve_upper(self.parts, self.factorisation.matrix, self._forward_solved(), self.home)
 
     def _forward_solved(self) -> Array:
         """y = L⁻¹Pb, from the last column of the factored matrix; on every rank."""
         parts = self.parts
         found = np.zeros(parts.n, self.dtype)
         if parts.columns.owner(parts.n) == parts.grid.column:
-            found[parts.rows.mine] = self.factorisation.matrix[:, -1]
+            found[parts.rows.mine] = self.home.to_host(self.factorisation.matrix[:, -1])
         return parts.grid.world.total(found)
 
     def check(self) -> Check:
@@ -105,21 +106,28 @@ class MixedSolver:
         dtype: str,
         blas: Blas,
         rules: str,
+        home: Home = HOST,
         update: Bf16Update | None = None,
     ) -> None:
-        """Make A in float64; `rules` says "conforming" or why not, `update` multiplies in place of the BLAS."""
-        self.matrix, self.rules = matrix, rules
+        """Make A in float64; `blas` is the host's, which factors panels; `rules` says "conforming" or why not.
+
+        `update` multiplies in place of the BLAS, on the host.
+        """
+        self.matrix, self.rules, self.home = matrix, rules, home
         self.parts = deal(matrix.n, 0, block, grid)
-        self.whole = matrix.part(self.parts.rows.mine, self.parts.columns.mine)
+        self.whole = home.made(matrix, self.parts, "float64")
         self.right = right_side(self.parts, matrix, "float64")
-        low = local_array(self.parts, dtype)
-        self.factorisation = Factorisation(self.parts, low, blas, False, update.subtract if update else None)
+        if update:
+            low = local_array(self.parts, dtype)
+            self.factorisation = Factorisation(self.parts, low, blas, False, update.subtract)
+        else:
+            self.factorisation = home.factorisation(self.parts, dtype, blas, pivoting=False)
         self.solution = Solution(np.full(matrix.n, np.nan), 0, False)
         self.counters: dict[str, float] = {}
 
     def step(self) -> None:
         """Round A, factor, refine."""
-        np.copyto(self.factorisation.matrix, self.whole, casting="same_kind")
+        self.home.round_into(self.whole, self.factorisation.matrix)
         self.factorisation.run()
         if self.factorisation.zero_column >= 0:
             self.solution = Solution(np.full(self.matrix.n, np.nan), 0, False)
@@ -128,14 +136,14 @@ class MixedSolver:
         self.solution = gmres(self._multiply, self._precondition, self.right, wanted)
 
     def _multiply(self, vector: Array) -> Array:
-        return product(self.parts, self.whole, vector)
+        return product(self.parts, self.whole, vector, self.home)
 
     def _precondition(self, vector: Array) -> Array:
         """U⁻¹L⁻¹v in the precision of the factors, of v scaled so that it neither over- nor underflows."""
         low = self.factorisation.matrix
         scale = float(np.abs(vector).max()) or 1.0
-        forward = solve_unit_lower(self.parts, low, (vector / scale).astype(low.dtype))
-        return solve_upper(self.parts, low, forward).astype(np.float64) * scale
+        forward = solve_unit_lower(self.parts, low, (vector / scale).astype(low.dtype), self.home)
+        return solve_upper(self.parts, low, forward, self.home).astype(np.float64) * scale
 
     def check(self) -> Check:
         """The backward error that the rules bound by 16, with A made anew."""

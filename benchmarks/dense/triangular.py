@@ -13,17 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from clustermark.benchmarks.dense.factorisation import Parts
+from clustermark.benchmarks.dense.home import HOST, Home
 from clustermark.benchmarks.dense.kernels_cpu import back_substitute, forward_substitute
 
 Array = npt.NDArray[Any]
 
 
-def solve_upper(parts: Parts, matrix: Array, right: Array) -> Array:
+def solve_upper(parts: Parts, matrix: Any, right: Array, home: Home = HOST) -> Array:
     """x = U⁻¹y.
 
     Parameters
     ----------
-    matrix : (m, n) the local part; below the diagonal nothing is read
+    matrix : (m, n) the local part, at home; below the diagonal nothing is read
     right : (n,) the same on every rank, of the matrix's type
 
     Returns
@@ -31,26 +32,27 @@ def solve_upper(parts: Parts, matrix: Array, right: Array) -> Array:
     (n,) of the matrix's type, the same on every rank
     """
     starts = range(0, parts.n, parts.rows.block)
-    return _solve(parts, matrix, right, list(reversed(starts)), back_substitute, upper=True)
+    return _solve(parts, matrix, right, list(reversed(starts)), back_substitute, home, upper=True)
 
 
-def solve_unit_lower(parts: Parts, matrix: Array, right: Array) -> Array:
+def solve_unit_lower(parts: Parts, matrix: Any, right: Array, home: Home = HOST) -> Array:
     """x = L⁻¹y, L unit lower triangular; on and above the diagonal nothing is read. As `solve_upper`."""
     starts = range(0, parts.n, parts.rows.block)
-    return _solve(parts, matrix, right, list(starts), forward_substitute, upper=False)
+    return _solve(parts, matrix, right, list(starts), forward_substitute, home, upper=False)
 
 
 def _solve(
     parts: Parts,
-    matrix: Array,
+    matrix: Any,
     right: Array,
     starts: list[int],
     substitute: Callable[[Array, Array], None],
+    home: Home,
     upper: bool,
 ) -> Array:
     grid, rows, columns = parts.grid, parts.rows, parts.columns
     solution = np.zeros(parts.n, matrix.dtype)
-    owed = np.zeros(matrix.shape[0], matrix.dtype)
+    owed = home.zeros(matrix.shape[0], matrix.dtype)
     for start in starts:
         end = min(start + rows.block, parts.n)
         owner, root = rows.owner(start), columns.owner(start)
@@ -58,14 +60,14 @@ def _solve(
         left = columns.below(start)
         block = np.zeros(end - start, matrix.dtype)
         if owner == grid.row:
-            sums = grid.along_row.sum_to(owed[top:bottom], root)
+            sums = grid.along_row.sum_to(home.to_host(owed[top:bottom]), root)
             if root == grid.column:
                 block[:] = right[start:end] - sums
-                substitute(matrix[top:bottom, left : left + end - start], block)
+                substitute(home.to_host(matrix[top:bottom, left : left + end - start]), block)
         if root == grid.column:
             grid.along_column.broadcast(block, owner)
             left_to_do = slice(0, top) if upper else slice(bottom, None)
-            owed[left_to_do] += matrix[left_to_do, left : left + end - start] @ block
+            home.add_product(owed[left_to_do], matrix[left_to_do, left : left + end - start], block)
             if owner == grid.row:
                 solution[start:end] = block
     return grid.world.total(solution)

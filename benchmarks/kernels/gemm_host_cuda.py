@@ -6,7 +6,6 @@ Numbers of cudaDataType and cublasComputeType_t are those of library_types.h and
 from __future__ import annotations
 
 import ctypes
-import importlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,13 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clustermark.core.errors import DeviceError, plain
+from clustermark.devices.blas_cuda import COMPUTE_32F, COMPUTE_64F, DEFAULT_ALGORITHM, OP_N, R_32F, R_64F, library
 
 Matrix = npt.NDArray[Any]
 
-R_32F, R_64F, R_16F, R_8I, R_32I, R_16BF = 0, 1, 2, 3, 10, 14
-COMPUTE_32F, COMPUTE_64F, COMPUTE_32I, COMPUTE_32F_FAST_TF32 = 68, 70, 72, 77
-OP_N, DEFAULT_ALGORITHM = 0, -1
+R_16F, R_8I, R_32I, R_16BF = 2, 3, 10, 14
+COMPUTE_32I, COMPUTE_32F_FAST_TF32 = 72, 77
 
 
 @dataclass(frozen=True)
@@ -80,18 +78,6 @@ def product(precision: str, a: Matrix, b: Matrix, device: Any) -> Product:
     c = device.empty((m, n), mode.stored)
     step = gemm_step(mode, device.from_host(a), device.from_host(b), c)
     return Product(step, lambda: device.to_host(c), {"compute type": float(mode.compute), **emulation()})
-
-
-def library() -> tuple[Any, int]:
-    """CuPy's module of cuBLAS and the handle of this GPU; raises DeviceError where the library is not installed."""
-    try:
-        cublas: Any = importlib.import_module("cupy.cuda").cublas
-    except (ImportError, AttributeError) as error:
-        raise DeviceError(
-            f"device 'cuda': cuBLAS cannot be loaded ({plain(str(error).splitlines()[0], 120)}); "
-            f"pip install 'cupy-cuda13x[ctk]', or load your site's CUDA module"
-        ) from error
-    return cublas, int(importlib.import_module("cupy.cuda.device").get_cublas_handle())
 
 
 def gemm_step(mode: Mode, a: Any, b: Any, c: Any) -> Callable[[], object]:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-Plant = Callable[[Callable[[Any, str, Any], None]], None]
+Put = Callable[[Any, str, Any], None]
+Plant = Callable[[Put], None]
 
 
-def wrong_pivot(put: Callable[[Any, str, Any], None]) -> None:
+def wrong_pivot(put: Put) -> None:
     """The panel is right, but another row is said to have been its first pivot."""
     from clustermark.benchmarks.dense import factorisation
 
@@ -25,7 +26,7 @@ def wrong_pivot(put: Callable[[Any, str, Any], None]) -> None:
     put(factorisation, "factor_with_pivoting", factor)
 
 
-def lost_swap(put: Callable[[Any, str, Any], None]) -> None:
+def lost_swap(put: Put) -> None:
     """Rows that make room for pivot rows are not written where those stood."""
     from clustermark.benchmarks.dense import factorisation
 
@@ -33,7 +34,7 @@ def lost_swap(put: Callable[[Any, str, Any], None]) -> None:
     put(factorisation, "plan_moves", lambda *given: replace(real(*given), kept=none, kept_from=none))
 
 
-def stale_panel(put: Callable[[Any, str, Any], None]) -> None:
+def stale_panel(put: Put) -> None:
     """The panel that is looked ahead to is factored before the panel before it has acted on it."""
     from clustermark.benchmarks.dense.factorisation import Factorisation
 
@@ -53,7 +54,7 @@ def stale_panel(put: Callable[[Any, str, Any], None]) -> None:
     put(Factorisation, "_updater", updater)
 
 
-def stale_message(put: Callable[[Any, str, Any], None]) -> None:
+def stale_message(put: Put) -> None:
     """Receivers of a panel compute with the numbers that its buffer held before; they know the right pivots."""
     from clustermark.benchmarks.dense.factorisation import Factorisation
     from clustermark.benchmarks.dense.lines import Transfer
@@ -75,7 +76,7 @@ def stale_message(put: Callable[[Any, str, Any], None]) -> None:
     put(Factorisation, "_next_panel", following)
 
 
-def no_refinement(put: Callable[[Any, str, Any], None]) -> None:
+def no_refinement(put: Put) -> None:
     """GMRES gives back what it starts from."""
     from clustermark.benchmarks.dense import solvers
     from clustermark.benchmarks.dense.gmres import Solution
@@ -83,12 +84,26 @@ def no_refinement(put: Callable[[Any, str, Any], None]) -> None:
     put(solvers, "gmres", lambda multiply, precondition, right, wanted: Solution(precondition(right), 0, True))
 
 
-def lost_slab(put: Callable[[Any, str, Any], None]) -> None:
+def lost_slab(put: Put) -> None:
     """One slab of the inner indices is left out."""
     from clustermark.benchmarks.dense import summa
 
     real = summa.slabs
     put(summa, "slabs", lambda *given: real(*given)[:-1])
+
+
+def on_the_gpu_too(put: Put) -> Put:
+    """As `put`, also where the modules of the GPU have the planted functions by names of their own."""
+    from clustermark.benchmarks.dense import factorisation, home_cuda, summa, summa_cuda
+
+    twins: dict[Any, Any] = {factorisation: home_cuda, summa: summa_cuda}
+
+    def put_both(place: Any, attribute: str, value: Any) -> None:
+        put(place, attribute, value)
+        if not isinstance(place, type) and hasattr(twins.get(place), attribute):
+            put(twins[place], attribute, value)
+
+    return put_both
 
 
 # Name → workload, and what plants it through a function like pytest's monkeypatch.setattr.
@@ -99,4 +114,18 @@ FAULTS: dict[str, tuple[str, Plant]] = {
     "stale message": ("hpl", stale_message),
     "no refinement": ("hpl_mxp", no_refinement),
     "lost slab": ("summa", lost_slab),
+}
+
+
+def panels_not_waited_for(put: Put) -> None:
+    """The product does not wait until the panels of others are on the GPU."""
+    from clustermark.devices.cuda import CudaDevice
+
+    put(CudaDevice, "default_stream_waits", lambda self, event: None)
+
+
+# Of matrices on a GPU; the last one only where panels come from others.
+GPU_FAULTS: dict[str, tuple[str, Plant]] = {
+    **{name: FAULTS[name] for name in ("wrong pivot", "lost swap", "lost slab")},
+    "panels not waited for": ("summa", panels_not_waited_for),
 }

@@ -1,4 +1,7 @@
-"""cupy.cuda.cublas of the fake GPU: gemmEx on addresses, in NumPy, when the stream gets there; nothing else."""
+"""cupy.cuda.cublas of the fake GPU: gemmEx and triangular solves on addresses, in NumPy, when the stream gets there.
+
+Of their forms only those that the project asks for: A as it is, B as it is or transposed; XU = B with a unit diagonal.
+"""
 
 from __future__ import annotations
 
@@ -61,30 +64,59 @@ def make_cublas(gpu: FakeGpu) -> Any:
         B: int, Btype: int, ldb: int, beta: int, C: int, Ctype: int, ldc: int, computeType: int, algo: int,  # noqa: N803
     ) -> None:  # fmt: skip
         gpu.record("gemmEx", gpu.current_stream(), m, n, k, Atype, Ctype, computeType)
-        if handle != HANDLE or transa or transb or computeType not in COMPUTE:
+        if handle != HANDLE or transa or transb not in (0, 1) or computeType not in COMPUTE:
             raise GpuFaultError("gemmEx: CUBLAS_STATUS_INVALID_VALUE")
         _, scalar, pairs = COMPUTE[computeType]
-        if Atype != Btype or (Atype, Ctype) not in pairs or min(lda - m, ldb - k, ldc - m) < 0:
+        if Atype != Btype or (Atype, Ctype) not in pairs or min(lda - m, ldb - (n if transb else k), ldc - m) < 0:
             raise GpuFaultError("gemmEx: CUBLAS_STATUS_NOT_SUPPORTED")
         if computeType == 72 and any(ld % 4 for ld in (lda, ldb, ldc)):
             raise GpuFaultError("gemmEx: CUBLAS_STATUS_NOT_SUPPORTED")
         size = np.dtype(scalar).itemsize
         one, zero = (np.frombuffer(ctypes.string_at(p, size), scalar)[0] for p in (alpha, beta))
-        a, b, c = matrix(A, m, k, lda, Atype), matrix(B, k, n, ldb, Btype), matrix(C, m, n, ldc, Ctype)
+        a, c = matrix(A, m, k, lda, Atype), matrix(C, m, n, ldc, Ctype)
+        b = matrix(B, n, k, ldb, Btype).T if transb else matrix(B, k, n, ldb, Btype)
 
         def work() -> None:
             # (columns, rows) in C order are the transposes: Cᵀ = Bᵀ Aᵀ.
             result = numbers(np.array(b), Btype, computeType) @ numbers(np.array(a), Atype, computeType)
             c[...] = stored(one * result + (zero * c if zero else 0), Ctype)
-            gpu.memory.mark(C, ((n - 1) * ldc + m) * c.itemsize)
+            mark(C, c)
 
         gpu.give(gpu.current_stream(), "gemmEx", work)
+
+    def mark(address: int, columns: np.ndarray) -> None:
+        """The numbers of a matrix count as written, not those between its columns."""
+        for number, column in enumerate(columns):
+            gpu.memory.mark(address + number * columns.strides[0], column.size * columns.itemsize)
+
+    def solve(name: str, real: Any, kind: int) -> Any:
+        def trsm(
+            handle: int, side: int, uplo: int, trans: int, diag: int, m: int, n: int, alpha: int, Aarray: int,  # noqa: N803
+            lda: int, Barray: int, ldb: int,  # noqa: N803
+        ) -> None:  # fmt: skip
+            gpu.record(name, gpu.current_stream(), m, n)
+            if handle != HANDLE or (side, uplo, trans, diag) != (1, 1, 0, 1) or min(lda - n, ldb - m) < 0:
+                raise GpuFaultError(f"{name}: CUBLAS_STATUS_INVALID_VALUE")
+            factor = np.frombuffer(ctypes.string_at(alpha, np.dtype(real).itemsize), real)[0]
+            a, b = matrix(Aarray, n, n, lda, kind), matrix(Barray, m, n, ldb, kind)
+
+            def work() -> None:
+                # Transposed: XU = B is UᵀXᵀ = Bᵀ.
+                b[...] *= factor
+                for row in range(n):
+                    b[row] -= a[row, :row] @ b[:row]
+                mark(Barray, b)
+
+            gpu.give(gpu.current_stream(), name, work)
+
+        return trsm
 
     def getMathMode(handle: int) -> int:
         gpu.record("getMathMode")
         return 0
 
     module.gemmEx, module.getMathMode = gemmEx, getMathMode
+    module.dtrsm, module.strsm = solve("dtrsm", np.float64, 1), solve("strsm", np.float32, 0)
     return module
 
 

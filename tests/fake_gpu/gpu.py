@@ -250,7 +250,7 @@ class FakeGpu:
         self.modules = make_modules(self)
         shown = cuda_driver.Driver(True, "", self.cuda, tuple(self._shown(index) for index in range(self.count)))
         with (
-            mock.patch.dict(sys.modules, self.modules),
+            _imported_as(self.modules),
             mock.patch.object(cuda_driver, "driver", lambda: shown),
             mock.patch.object(cuda_driver, "active_contexts", lambda: tuple(sorted(self.contexts))),
             mock.patch.object(cuda_driver, "installed_cupy", lambda: {f"cupy-cuda{self.cuda[0]}x": "14.2.0"}),
@@ -263,6 +263,21 @@ class FakeGpu:
 
         pci = f"0000:{0x17 + index:02x}:00.0"
         return Gpu(index, self.name, self.capability, self.total, pci, f"GPU-{index:08d}-0000-0000-0000-000000000000")
+
+
+@contextmanager
+def _imported_as(modules: dict[str, Any]) -> Iterator[None]:
+    """Within, these names are imported as these modules; what else is imported meanwhile stays."""
+    before = {name: sys.modules.get(name) for name in modules}
+    sys.modules.update(modules)
+    try:
+        yield
+    finally:
+        for name, module in before.items():
+            if module is None:
+                sys.modules.pop(name, None)
+            else:
+                sys.modules[name] = module
 
 
 def _seen(argument: Any) -> Any:

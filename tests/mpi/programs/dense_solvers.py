@@ -1,4 +1,6 @@
-"""Rank program: the distributed solvers on every grid of 1 … all ranks, right and with planted faults."""
+"""Rank program: the distributed solvers on every grid of 1 … all ranks, right and with planted faults; the host and the
+fake GPU.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from dense_helpers.faults import FAULTS
+from dense_helpers.faults import FAULTS, GPU_FAULTS, Plant, on_the_gpu_too
+from fake_gpu.gpu import FakeGpu
 
 from clustermark.benchmarks import BENCHMARKS
 from clustermark.benchmarks.dense import matrix as matrices
@@ -24,8 +27,9 @@ from clustermark.devices.blas import open_blas
 from clustermark.devices.cpu import CpuDevice
 from clustermark.runners.launch_world import start_mpi
 
-# On grids of so many ranks faults are planted.
+# On grids of so many ranks faults are planted, and matrices live on the fake GPU too.
 FAULTY = (2, 4)
+HOST = CpuDevice()
 SIZES = ((1, 1), (7, 3), (37, 8))
 CASES = (
     ("hpl", "fp32", {"matrix": "scaled"}),
@@ -48,36 +52,49 @@ def disagreement(grid: Grid, n: int, block: int) -> str:
     return "" if np.abs(solver.x / reference_solve(whole) - 1).max() < 1e-6 else "another solution"
 
 
-def verdict(transport: Any, rows: int, name: str, precision: str, **chosen: Any) -> Check:
+def verdict(transport: Any, device: Any, rows: int, name: str, precision: str, **chosen: Any) -> Check:
     """The check of one step of a small case on `rows` process rows."""
     workload = BENCHMARKS[name]
     params = {p.name: p.default for p in workload.params} | {"p": rows, "n": 65, "nb": 16} | chosen
-    case = Case(name, 1, params, precision, "cpu", "mpi", "shm", transport.size, transport.size)
+    case = Case(name, 1, params, precision, device.name, "mpi", "shm", transport.size, transport.size)
     refused = workload.refuse(case)
     if refused:
         raise ValueError(refused)
-    trial = workload.prepare(case, Context(CpuDevice(), transport, PRECISIONS[precision], np.random.default_rng(1)))
+    trial = workload.prepare(case, Context(device, transport, PRECISIONS[precision], np.random.default_rng(1)))
     if trial.reset is not None:
         trial.reset()
     trial.step()
     return trial.check()
 
 
-def caught(transport: Any, rows: int, fault: str) -> bool:
+def caught(transport: Any, device: Any, rows: int, name: str, plant: Plant) -> bool:
     """Whether a planted fault fails its check."""
-    name, plant = FAULTS[fault]
     kept: list[tuple[Any, str, Any]] = []
 
     def put(place: Any, attribute: str, value: Callable[..., Any]) -> None:
         kept.append((place, attribute, getattr(place, attribute)))
         setattr(place, attribute, value)
 
-    plant(put)
+    plant(on_the_gpu_too(put))
     try:
-        return not verdict(transport, rows, name, "fp32" if name == "hpl_mxp" else "fp64").passed
+        return not verdict(transport, device, rows, name, "fp32" if name == "hpl_mxp" else "fp64").passed
     finally:
         for place, attribute, value in kept:
             setattr(place, attribute, value)
+
+
+def on_the_gpu(comm: Any, rows: int) -> tuple[list[str], list[str]]:
+    """Cases that are wrong with matrices on the fake GPU, and faults that are missed there."""
+    with FakeGpu().installed():
+        from clustermark.devices import DEVICES
+        from clustermark.transports.staged import StagedTransport
+
+        device: Any = DEVICES["cuda"].open(0)
+        transport = StagedTransport(device, comm)
+        checks = [verdict(transport, device, rows, name, precision, **chosen) for name, precision, chosen in CASES]
+        wrong = [f"cuda: {check}" for check in checks if not check.passed]
+        missed = [f"cuda: {f}" for f, planted in GPU_FAULTS.items() if not caught(transport, device, rows, *planted)]
+        return wrong, missed
 
 
 def main(fabric: str, ranks: str) -> None:
@@ -100,15 +117,19 @@ def main(fabric: str, ranks: str) -> None:
             grids.append(shape)
             grid = make_grid(some, rows, count // rows)
             found = [disagreement(grid, n, block) for n, block in SIZES]
-            checks = [verdict(transport, rows, name, precision, **chosen) for name, precision, chosen in CASES]
-            singular = verdict(transport, rows, "hpl", "fp64", matrix="singular")
+            checks = [verdict(transport, HOST, rows, name, precision, **chosen) for name, precision, chosen in CASES]
+            singular = verdict(transport, HOST, rows, "hpl", "fp64", matrix="singular")
             wrong += [f"{shape}: {text}" for text in found if text]
             wrong += [f"{shape}: {check}" for check in checks if not check.passed]
             wrong += [f"{shape}: {singular}"] if "column 32 has no pivot" not in singular.detail else []
             if count in FAULTY:
                 harmless = {"stale message"} if count == rows else set()
                 planted = [fault for fault in FAULTS if fault not in harmless]
-                missed += [f"{shape}: {fault}" for fault in planted if not caught(transport, rows, fault)]
+                missed += [
+                    f"{shape}: {fault}" for fault in planted if not caught(transport, HOST, rows, *FAULTS[fault])
+                ]
+                for found, told in zip(on_the_gpu(some, rows), (wrong, missed), strict=True):
+                    told += [f"{shape}: {text}" for text in found]
     if world.rank == 0:
         print(json.dumps({"grids": grids, "wrong": wrong, "missed": missed}), flush=True)
     world.Barrier()
