@@ -21,7 +21,7 @@ class Backend:
     Attributes
     ----------
     memory : makes and moves arrays
-    clusters : sort_into_columns, fill_padding, scatter, collect, bounding_boxes
+    clusters : sort_into_columns, fill_padding, scatter, collect, take_atoms, bounding_boxes
     numbers : take, put, add (one number per slot)
     lists : build_list
     pairs : pair_forces, densities, embed

@@ -21,6 +21,8 @@ from clustermark.devices.simd import native_width
 PADDING = -1
 # More than the rounding of a coordinate to float32, relative.
 FLOAT32_MARGIN = 2.0**-22
+# An atom so many boxes away has lost its position.
+FARTHEST_BOX = 2147483648.0
 # Base of the number that places the padding of a cluster.
 PLACES = 509
 
@@ -165,6 +167,43 @@ def collect(source, order_slots, lanes, origin, values):
         offset = component_offset(order_slots[atom], lanes)
         for d in range(3):
             values[atom, d] = source[offset + d * lanes] + origin[d]
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def take_atoms(
+    masters, velocities, ids, types, clusters, lanes, origin, box, positions, velocity_rows, id_rows, type_rows
+):
+    """Atoms out of their slots into rows, in the order of their slots, each wrapped into the periodic box.
+
+    Parameters
+    ----------
+    masters, velocities, ids, types : cluster layout, of which the first `clusters` clusters are read
+    origin : (3,) added to masters
+    box : (3,) edges
+    positions, velocity_rows : (n, 3) float64, out; id_rows (n,) int64, out; type_rows (n,) int32, out
+
+    Returns
+    -------
+    int : row of the first atom that is not finite or beyond 2³¹ boxes, −1 where there is none
+    """
+    row, lost = 0, -1
+    for slot in range(clusters * lanes):
+        if ids[slot] < 0:
+            continue
+        offset = component_offset(slot, lanes)
+        for d in range(3):
+            x = masters[offset + d * lanes] + origin[d]
+            if not abs(x) < FARTHEST_BOX * box[d]:
+                lost = row if lost < 0 else lost
+            elif x < 0 or x >= box[d]:
+                x -= np.floor(x / box[d]) * box[d]
+                x = x if x < box[d] else 0.0
+            positions[row, d] = x
+            velocity_rows[row, d] = velocities[offset + d * lanes]
+        id_rows[row] = ids[slot]
+        type_rows[row] = types[slot]
+        row += 1
+    return lost
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")

@@ -5,12 +5,13 @@ Arrays are on the device, but the three numbers of an origin, which may be on th
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from clustermark.apps.md.clusters import FLOAT32_MARGIN, PADDING, PLACES
-from clustermark.apps.md.launch_cuda import THREADS, blocks_of, element, lane_tuple
+from clustermark.apps.md.clusters import FARTHEST_BOX, FLOAT32_MARGIN, PADDING, PLACES
+from clustermark.apps.md.launch_cuda import POSITIVE, THREADS, blocks_of, element, lane_tuple
 from clustermark.apps.md.scan_cuda import running_totals
 from clustermark.devices.launch_cuda import launch
 from clustermark.devices.memory_cuda import clear
@@ -176,6 +177,78 @@ def collect(source: Any, order_slots: Any, lanes: Any, origin: Any, values: Any)
         launch(collect_rows, blocks_of(order_slots.size), THREADS)(
             source, order_slots, lane_tuple(lanes), *map(np.float64, origin), values
         )
+
+
+@cuda.jit(cache=True)
+def mark_filled(ids, filled, lost):
+    """filled = 1 where a slot has an atom, else 0; lost = a number behind all rows."""
+    k = cuda.grid(1)
+    if k < filled.size:
+        filled[k] = 1 if ids[k] >= 0 else 0
+    if k == 0:
+        lost[0] = POSITIVE
+
+
+@cuda.jit(device=True)
+def wrapped(x, edge):
+    """Periodic image of x in [0, edge); see clusters.take_atoms."""
+    if x < 0 or x >= edge:
+        x -= math.floor(x / edge) * edge
+        if not x < edge:
+            x = 0.0
+    return x
+
+
+@cuda.jit(cache=True)
+def take_filled(
+    masters, velocities, ids, types, places, width, origin, box, positions, velocity_rows, id_rows, type_rows, lost
+):
+    """One slot; see clusters.take_atoms. The first row that is lost by an atomic minimum."""
+    lanes = len(width)
+    slot = cuda.grid(1)
+    if slot < places.size - 1 and ids[slot] >= 0:
+        row = places[slot] & POSITIVE
+        offset = slot // lanes * (3 * lanes) + slot % lanes
+        for d in range(3):
+            x = masters[offset + d * lanes] + origin[d]
+            if abs(x) < FARTHEST_BOX * box[d]:
+                positions[row, d] = wrapped(x, box[d])
+            else:
+                positions[row, d] = x
+                cuda.atomic.min(lost, 0, row)
+            velocity_rows[row, d] = velocities[offset + d * lanes]
+        id_rows[row] = ids[slot]
+        type_rows[row] = types[slot]
+
+
+def take_atoms(
+    masters: Any,
+    velocities: Any,
+    ids: Any,
+    types: Any,
+    clusters: int,
+    lanes: Any,
+    origin: Any,
+    box: Any,
+    positions: Any,
+    velocity_rows: Any,
+    id_rows: Any,
+    type_rows: Any,
+) -> int:
+    """Atoms out of their slots into rows, in the order of their slots, wrapped; as clusters.take_atoms."""
+    width = lane_tuple(lanes)
+    slots = clusters * len(width)
+    if not slots:
+        return -1
+    filled, lost = cuda.device_array(slots, np.int32), cuda.device_array(1, np.int32)
+    launch(mark_filled, blocks_of(slots), THREADS)(ids, filled, lost)
+    where = (tuple(map(np.float64, origin)), tuple(map(np.float64, box)))
+    launch(take_filled, blocks_of(slots), THREADS)(
+        *(masters, velocities, ids, types, running_totals(filled), width, *where),
+        *(positions, velocity_rows, id_rows, type_rows, lost),
+    )
+    row = element(lost, 0)
+    return -1 if row == POSITIVE else row
 
 
 @cuda.jit(cache=True)

@@ -18,7 +18,7 @@ from clustermark.apps.md.layout import PRECISIONS, Layout
 from clustermark.apps.md.model import Atoms, Floats, Thermo
 from clustermark.apps.md.setup import Setup
 from clustermark.apps.md.slots import Slots
-from clustermark.apps.md.staging import Staging, find_ghosts, migrate
+from clustermark.apps.md.staging import Stage, Staging, find_ghosts, migrate
 from clustermark.apps.md.tables import tail_corrections
 from clustermark.apps.md.thermostats import make_thermostat
 from clustermark.core.errors import ClustermarkError
@@ -176,12 +176,18 @@ class Simulation:
     def rebuild(self) -> None:
         """Wrap, migrate, sort, find ghosts, list; collective."""
         self.halo.settle()
+        if self.bricks.decomposed:
+            with self.clock.section("list"):
+                self.layout.empty_into(self.staging, self.bricks)
+            self._build()
+            return
+        self.rebuilds += 1
         with self.clock.section("list"):
-            self.layout.empty_into(self.staging, self.bricks)
-        self._build()
+            self.world.together(lambda: self.layout.refill(self.number, self.bricks, self.reach))
+            self._list([])
 
     def _build(self) -> None:
-        staging, bricks, layout = self.staging, self.bricks, self.layout
+        staging, bricks = self.staging, self.bricks
         self.rebuilds += 1
         with self.clock.section("list"):
             self.world.together(lambda: staging.wrap(bricks.box))
@@ -190,12 +196,16 @@ class Simulation:
                 migrate(staging, bricks, self.comm)
             stages = find_ghosts(staging, bricks, self.reach, self.comm)
         with self.clock.section("list"):
-            layout.fill(staging, bricks, self.reach)
-            layout.list_pairs(bricks, self.reach)
-            self.halo = Halo(stages, layout.slots, layout.lanes, layout.kernel_type, self.comm, self.backend)
-            self.evaluation.prepare(layout)
-            if self.setup.rule.check:
-                self._reference = self.memory.copy(layout.positions[: 3 * layout.local * layout.lanes])
+            self.layout.fill(staging, bricks, self.reach)
+            self._list(stages)
+
+    def _list(self, stages: list[Stage]) -> None:
+        layout = self.layout
+        layout.list_pairs(self.bricks, self.reach)
+        self.halo = Halo(stages, layout.slots, layout.lanes, layout.kernel_type, self.comm, self.backend)
+        self.evaluation.prepare(layout)
+        if self.setup.rule.check:
+            self._reference = self.memory.copy(layout.positions[: 3 * layout.local * layout.lanes])
 
     # --- what is known of a step ----------------------------------------------------------------------------
 
@@ -274,14 +284,8 @@ class Simulation:
     def state(self) -> State:
         """This rank's state for a restart; the list is rebuilt here, so that both runs go on alike. Collective."""
         self.look()
-        staging, count = self.staging, self.staging.atoms
-        atoms = Atoms(
-            staging.positions[:count].copy(),
-            staging.velocities[:count].copy(),
-            staging.ids[:count].copy(),
-            staging.types[:count].copy(),
-            self.bricks.box.copy(),
-        )
+        positions, velocities, ids, types = (self.staging if self.bricks.decomposed else self.layout).copies()
+        atoms = Atoms(positions, velocities, ids, types, self.bricks.box.copy())
         thermostat = self.thermostat.state() if self.thermostat is not None else {}
         return State(self.step, atoms, dict(thermostat))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from clustermark.apps.md.backend import Backend
 from clustermark.apps.md.bricks import Bricks
 from clustermark.apps.md.clusters import Columns, choose_columns, most_clusters, padding_distances
 from clustermark.apps.md.pair_list import BLOCK, ITSELF, NO_SHIFT, RUN_COLUMNS
-from clustermark.apps.md.staging import Staging
+from clustermark.apps.md.staging import Staging, lost_position
 from clustermark.devices.simd import Width
 
 # Dtypes of master positions and velocities, and of what the pair kernels read, by the name that users write.
@@ -22,6 +22,15 @@ PRECISIONS: dict[str, tuple[str, str]] = {
     "single": ("float32", "float32"),
 }
 ORIGIN = np.zeros(3)
+
+
+class Rows(NamedTuple):
+    """Atoms as rows in the memory of the kernels, their positions in the box; then ghosts: no velocities of them."""
+
+    positions: Any
+    velocities: Any
+    ids: Any
+    types: Any
 
 
 @dataclass
@@ -44,7 +53,8 @@ class Layout:
     forces : flat, all clusters
     ids, types : one per slot, all clusters; half_kicks : Δt/(2m) per slot
     local, clusters : number of local clusters, of all
-    slots : slot of every row of Staging, on the host
+    slots : slot of every row of Staging, on the host; none after `refill`
+    rows : the atoms as `refill` found them
     local_list : pairs of local atoms
     ghost_list : local atoms i, ghosts j; home_list : ghosts i, local atoms j, where lists are full; else empty
     """
@@ -60,6 +70,7 @@ class Layout:
         self.local = self.clusters = self._room = 0
         self._own = Columns(ORIGIN, ORIGIN, 1, 1)
         self.slots = np.empty(0, np.int32)
+        self.rows: Rows | None = None
         self._slots = self._order = self.memory.empty((1,), np.int32)
         self.local_list, self.ghost_list, self.home_list = (
             PairList(self.memory.empty((1, RUN_COLUMNS), np.int32), self.memory.empty((1,), np.int32)) for _ in range(3)
@@ -89,45 +100,72 @@ class Layout:
 
         Forces are left as they are: the next evaluation clears them.
         """
-        own = choose_columns(bricks.low, bricks.high, staging.atoms, self.lanes)
-        ghosts = self._ghost_columns(staging, bricks, reach)
-        self._allocate(
-            most_clusters(staging.atoms, own, self.lanes) + most_clusters(staging.ghosts, ghosts, self.lanes)
-        )
-        memory, kernels, total, atoms = self.memory, self.backend.clusters, staging.total, staging.atoms
+        total, atoms, there = staging.total, staging.atoms, self.memory.from_host
+        rows = there(staging.positions[:total]), there(staging.velocities[:atoms])
+        self._fill(Rows(*rows, there(staging.ids[:total]), there(staging.types[:total])), atoms, total, bricks, reach)
+        self.slots = self.memory.to_host(self._slots[:total])
+
+    def refill(self, atoms: int, bricks: Bricks, reach: float) -> None:
+        """Sort the atoms anew where all of them stay on this rank: none of them leaves the memory of the kernels.
+
+        Raises
+        ------
+        ClustermarkError : naming the first atom without a position
+        """
+        if self.rows is None or len(self.rows.ids) != atoms:
+            empty = self.memory.empty
+            rows = empty((atoms, 3), np.float64), empty((atoms, 3), np.float64)
+            self.rows = Rows(*rows, empty((atoms,), np.int64), empty((atoms,), np.int32))
+        slots = self.masters, self.velocities, self.ids, self.types
+        box = np.asarray(bricks.box)
+        bad = self.backend.clusters.take_atoms(*slots, self.local, self.lanes, bricks.centre, box, *self.rows)
+        if bad >= 0:
+            ids, positions = (self.memory.to_host(values) for values in (self.rows.ids, self.rows.positions))
+            raise lost_position(int(ids[bad]), positions[bad])
+        self._fill(self.rows, atoms, atoms, bricks, reach)
+        self.slots = np.empty(0, np.int32)
+
+    def copies(self) -> list[np.ndarray]:
+        """Positions, velocities, ids and types of the atoms as the last `refill` found them, on the host."""
+        assert self.rows is not None
+        return [np.array(self.memory.to_host(values)) for values in self.rows]
+
+    def _fill(self, rows: Rows, atoms: int, total: int, bricks: Bricks, reach: float) -> None:
+        """Rows of atoms, then of ghosts, into clusters."""
+        own = choose_columns(bricks.low, bricks.high, atoms, self.lanes)
+        ghosts = self._ghost_columns(atoms, total - atoms, bricks, reach)
+        self._allocate(most_clusters(atoms, own, self.lanes) + most_clusters(total - atoms, ghosts, self.lanes))
+        memory, kernels = self.memory, self.backend.clusters
         if len(self._slots) < max(total, 1):
-            self._slots = memory.empty((len(staging.ids),), np.int32)
-            self._order = memory.empty((len(staging.ids),), np.int32)
+            room = total + total // 8 + 64
+            self._slots, self._order = memory.empty((room,), np.int32), memory.empty((room,), np.int32)
         self._own, self._own_starts = own, memory.empty((own.number + 1,), np.int32)
         self._ghost, self._ghost_starts = ghosts, memory.empty((ghosts.number + 1,), np.int32)
-        positions = memory.from_host(staging.positions[:total])
-        self.local = self._sort(positions, 0, atoms, own, 0, self._own_starts)
-        self.clusters = self.local + self._sort(positions, atoms, total, ghosts, self.local, self._ghost_starts)
+        self.local = self._sort(rows.positions, 0, atoms, own, 0, self._own_starts)
+        self.clusters = self.local + self._sort(rows.positions, atoms, total, ghosts, self.local, self._ghost_starts)
         far, apart = float(bricks.box.max()) + 2 * reach, padding_distances(bricks.box, reach)
         kernels.fill_padding(0, self.clusters, self.lanes, far, apart, self.ids, self.types, self.masters)
         slots = self._slots[:total]
-        self.backend.numbers.put(memory.from_host(staging.ids[:total]), slots, self.ids)
-        self.backend.numbers.put(memory.from_host(staging.types[:total]), slots, self.types)
-        kernels.scatter(positions, 0, total, slots, self.lanes, bricks.centre, self.masters)
+        self.backend.numbers.put(rows.ids, slots, self.ids)
+        self.backend.numbers.put(rows.types, slots, self.types)
+        kernels.scatter(rows.positions, 0, total, slots, self.lanes, bricks.centre, self.masters)
         memory.clear(self.velocities, 3 * self.local * self.lanes)
-        velocities = memory.from_host(staging.velocities[:atoms])
-        kernels.scatter(velocities, 0, atoms, slots, self.lanes, ORIGIN, self.velocities)
+        kernels.scatter(rows.velocities, 0, atoms, slots, self.lanes, ORIGIN, self.velocities)
         if self.positions is not self.masters:
             memory.convert(self.masters, 3 * self.clusters * self.lanes, self.positions)
         used = slice(0, self.clusters * self.lanes)
         self.backend.integrate.per_slot(self.ids[used], self.types[used], self.kicks_by_type, self.half_kicks)
-        self.slots = memory.to_host(slots)
 
-    def _ghost_columns(self, staging: Staging, bricks: Bricks, reach: float) -> Columns:
+    def _ghost_columns(self, atoms: int, ghosts: int, bricks: Bricks, reach: float) -> Columns:
         """Columns over the ghosts, as wide as those of the atoms."""
         low, high = bricks.low.copy(), bricks.high.copy()
         for axis in bricks.decomposed:
             low[axis] -= reach
             high[axis] += reach
-        density = staging.atoms / float(np.prod(bricks.width))
+        density = atoms / float(np.prod(bricks.width))
         equivalent = max(1, math.ceil(density * float(np.prod(high - low))))
         columns = choose_columns(low, high, equivalent, self.lanes)
-        return columns if staging.ghosts else Columns(low, high, 1, 1)
+        return columns if ghosts else Columns(low, high, 1, 1)
 
     def _sort(self, positions: Any, first: int, last: int, columns: Columns, start: int, starts: Any) -> int:
         extent = columns.high - columns.low

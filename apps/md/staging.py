@@ -10,6 +10,7 @@ import numba
 import numpy as np
 
 from clustermark.apps.md.bricks import Bricks
+from clustermark.apps.md.clusters import FARTHEST_BOX
 from clustermark.apps.md.model import Floats, Integers
 from clustermark.core.errors import ClustermarkError
 
@@ -64,10 +65,7 @@ class Staging:
         """Every atom into the periodic box; raises ClustermarkError naming the first atom without a position."""
         bad = _wrap(self.positions, self.atoms, box)
         if bad >= 0:
-            raise ClustermarkError(
-                f"atom {self.ids[bad]} has lost its position ({', '.join(str(x) for x in self.positions[bad])}): "
-                f"the run has exploded; use a smaller time step or a relaxed start"
-            )
+            raise lost_position(int(self.ids[bad]), self.positions[bad])
 
     def take(self, rows: np.ndarray) -> Floats:
         """(k, 8) rows for the wire."""
@@ -89,6 +87,10 @@ class Staging:
         self.positions[new], self.velocities[new] = arriving[:, 0:3], arriving[:, 3:6]
         self.ids[new], self.types[new] = arriving.view(np.int64)[:, 6], arriving[:, 7]
 
+    def copies(self) -> list[np.ndarray]:
+        """Positions, velocities, ids and types of the atoms."""
+        return [values[: self.atoms].copy() for values in (self.positions, self.velocities, self.ids, self.types)]
+
     def append_ghosts(self, rows: Floats) -> None:
         """(k, 4) rows of position and type behind the atoms and earlier ghosts."""
         start = self.total
@@ -99,13 +101,21 @@ class Staging:
         self.ghosts += len(rows)
 
 
+def lost_position(atom: int, position: Floats) -> ClustermarkError:
+    """What is said of an atom that is not finite, or so far away that it has no place in the box."""
+    return ClustermarkError(
+        f"atom {atom} has lost its position ({', '.join(str(x) for x in position)}): "
+        f"the run has exploded; use a smaller time step or a relaxed start"
+    )
+
+
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _wrap(positions, atoms, box):
     """Periodic images into [0, box); the row of an atom that is not finite or beyond 2³¹ boxes, or −1."""
     for atom in range(atoms):
         for d in range(3):
             x = positions[atom, d]
-            if not abs(x) < 2147483648.0 * box[d]:
+            if not abs(x) < FARTHEST_BOX * box[d]:
                 return atom
             if x < 0 or x >= box[d]:
                 x -= np.floor(x / box[d]) * box[d]

@@ -40,7 +40,7 @@ from ptx.faults import PtxError, SharedRaceError, UninitialisedMemoryError
 from ptx.launching import Options
 from ptx.linker import load_program
 from ptx.mutants import planted_faults
-from ptx.resident import TO_DEVICE, TO_HOST, ResidentDevice
+from ptx.resident import ELEMENT, TO_DEVICE, TO_HOST, ResidentDevice
 
 integrate_cuda: Any = importlib.import_module("clustermark.apps.md.integrate_cuda")
 pytestmark = pytest.mark.timeout(900)
@@ -189,6 +189,25 @@ def test_a_step_on_two_ranks_moves_the_halo_and_nothing_else() -> None:
     assert sorted(metal["moved"]) == sorted([*metal["halo"], *numbers])
 
 
+def test_a_new_list_on_one_rank_brings_no_atoms_to_the_host_and_a_restart_has_them_all() -> None:
+    def action(simulation: Any) -> tuple[int, int, Any, Any]:
+        largest = []
+        for work in (simulation.rebuild, lambda: simulation.layout.empty_into(simulation.staging, simulation.bricks)):
+            before = len(RESIDENT.transfers)
+            work()
+            largest.append(max(t.bytes for t in RESIDENT.transfers[before:] if t.kind in (TO_HOST, ELEMENT)))
+        return *largest, simulation.state().atoms, simulation.gather()
+
+    with RESIDENT.installed():
+        setup = replace(RUNS["liquid, one rank, mixed"][1], device="cuda")
+        rebuilt, emptied, kept, atoms = engines.on_bricks(1, setup, 4, action)[0]
+    assert rebuilt <= 8
+    assert emptied == atoms.positions.nbytes
+    order = np.argsort(kept.ids)
+    for name in ("positions", "velocities", "ids", "types"):
+        assert agree(getattr(kept, name)[order], getattr(atoms, name), 1e-15)
+
+
 def beside_its_place() -> Any:
     @simulated.cuda.jit
     def unpack_rows(buffer, offsets, lanes, values):
@@ -299,6 +318,11 @@ COMPARED: list[tuple[Any, tuple[Any, ...], tuple[str, ...]]] = [
             *("clear", "count_in_columns", "clusters_in_columns", "start_columns"),
             *("place_in_columns", "rank_in_columns"),
         ),
+    ),
+    (
+        simulated.test_atoms_leave_their_slots_in_order_and_wrapped_as_on_the_cpu,
+        ("float32",),
+        ("mark_filled", "take_filled"),
     ),
     (
         simulated.test_padding_scatter_collect_and_boxes_are_those_of_the_cpu,

@@ -45,6 +45,8 @@ def call_every_entry(precision: str) -> None:
     clusters_cuda.fill_padding(0, CLUSTERS, LANES, 1.0, np.ones(3), ids, types, masters)
     clusters_cuda.scatter(rows, 0, SLOTS, slots, LANES, np.zeros(3), masters)
     clusters_cuda.collect(masters, slots, LANES, np.zeros(3), rows)
+    taken = masters, masters.copy(), ids, types, CLUSTERS, LANES, np.zeros(3), np.ones(3)
+    clusters_cuda.take_atoms(*taken, rows, rows.copy(), ids.copy(), types.copy())
     _call_pairs(kernel, ids, types, starts)
     _call_steps(master, kernel, ids, types)
 

@@ -171,6 +171,39 @@ def test_padding_scatter_collect_and_boxes_are_those_of_the_cpu(dtype: str) -> N
     assert not all(agree(a, b) for a, b in zip(filled(clusters_cuda, dtype, rows), expected, strict=True))
 
 
+def taken_out(kernels: Any, masters: Any, ids: Any) -> tuple[Any, ...]:
+    """Atoms of 4 of 5 clusters of 8 in a box of unequal edges, and the row that is lost."""
+    number = int((ids[:32] >= 0).sum())
+    types, origin, box = (ids % 3).astype(np.int32), np.array([0.5, -0.25, 2.0]), np.array([3.0, 3.5, 5.0])
+    rows, moving = np.zeros((number, 3)), np.zeros((number, 3))
+    id_rows, type_rows = np.zeros(number, np.int64), np.zeros(number, np.int32)
+    lost = kernels.take_atoms(
+        *(masters, -0.5 * masters, ids, types, 4, 8, origin, box, rows, moving, id_rows, type_rows)
+    )
+    return lost, rows, moving, id_rows, type_rows
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_atoms_leave_their_slots_in_order_and_wrapped_as_on_the_cpu(dtype: str) -> None:
+    random = np.random.RandomState(8)
+    ids = np.where(random.random_sample(40) < 0.7, np.arange(40) + 100, -1)
+    first = int(np.flatnonzero(ids >= 0)[0])
+    masters = random.uniform(-9, 9, 120).astype(dtype)
+    masters[first] = 2.5  # with the origin just the edge of the box
+    masters[first + 8] = 0.25 - 1e-17 if dtype == "float64" else 0.25
+    expected, found = (taken_out(kernels, masters, ids) for kernels in (clusters, clusters_cuda))
+    assert expected[0] == found[0] == -1
+    assert expected[1][0, 0] == 0.0
+    assert all(agree(a, b, 1e-15) for a, b in zip(found, expected, strict=True))
+    masters[first + 16] += 1e-3
+    assert not agree(taken_out(clusters_cuda, masters, ids)[1], expected[1], 1e-15)
+    second, third = np.flatnonzero(ids >= 0)[[12, 5]]
+    for slot, nowhere in ((second, np.nan), (third, 3e10)):
+        masters[slot // 8 * 24 + slot % 8 + 8] = nowhere
+        lost = [taken_out(kernels, masters, ids)[0] for kernels in (clusters, clusters_cuda)]
+        assert lost == [12 if slot == second else 5] * 2
+
+
 def listed(simulation: Any) -> list[tuple[int, int, int]]:
     """(id i, id j, shift) of every entry of the local list, an atom with itself left out."""
     arrays = simulation.layout
@@ -233,8 +266,13 @@ def test_a_list_too_long_for_its_arrays_says_what_it_needs(monkeypatch: pytest.M
 # --- forces --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("precision", ["double", "mixed"])
-@pytest.mark.parametrize("name", POTENTIALS)
+# The simulator promotes float32: mixed precision there is a matter of types alone, which one of each kind has.
+MIXED = ("two types", "copper and silver")
+
+
+@pytest.mark.parametrize(
+    ("name", "precision"), [*((name, "double") for name in POTENTIALS), *((name, "mixed") for name in MIXED)]
+)
 def test_forces_energy_and_virial_are_those_of_the_reference(name: str, precision: str) -> None:
     bound = BOUND["float64" if precision == "double" else "float32"]
     simulation = driver.Simulation(setup_of(POTENTIALS[name], precision), None, 4)
