@@ -218,4 +218,5 @@ LOW_PRECISION_SUM = Workload(
         Param("part", "whole", "what is timed: whole, wire (both messages) or reduction (the sum)", "", _part),
     ),
     refuse=refuse,
+    instead={"cuda": "it is what CPUs must do for want of such a sum in MPI; run 'allreduce' with transport 'nccl'"},
 )

@@ -9,7 +9,7 @@ from clustermark.benchmarks.elements import compare_all, refuse_sum
 from clustermark.core.workload import Check, Param, Trial, Workload, whole_between
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
@@ -128,13 +128,21 @@ def prepare(case: Case, context: Context) -> Trial:
 
     mine = part_of(total, transport.size, transport.rank)
     contributions = [context.device.from_host(whole(number)) for number in range(mine.start, mine.stop)]
-    receive = context.device.from_host(np.full(count, np.nan))
-    step = ReproducibleSum(transport, contributions, receive, terms_bits)
+    device = context.device
+    receive = device.from_host(np.full(count, np.nan))
+    step: Callable[[], None]
+    if device.asynchronous:
+        from clustermark.benchmarks.kernels.grid_host_cuda import DeviceReproducibleSum
+
+        step = DeviceReproducibleSum(transport, contributions, receive, terms_bits, CHUNK)
+    else:
+        step = ReproducibleSum(transport, contributions, receive, terms_bits)
     counters: dict[str, float] = {"contributions": float(total)}
     looked_at = sorted(set(np.linspace(0, len(lengths) - 1, min(MOST_CHECKED, len(lengths)), dtype=int).tolist()))
 
     def wrong() -> Check:
-        found = [receive[chunk * CHUNK :][: lengths[chunk]].view(np.int64) for chunk in looked_at]
+        whole_sum = device.to_host(receive)
+        found = [whole_sum[chunk * CHUNK :][: lengths[chunk]].view(np.int64) for chunk in looked_at]
         terms = [
             [contribution(case.seed, number, chunk, lengths[chunk]) for number in range(total)] for chunk in looked_at
         ]
@@ -146,7 +154,7 @@ def prepare(case: Case, context: Context) -> Trial:
         receive[...] = np.nan
         transport.barrier()
         step()
-        counters["checksum of the sum"] = float(zlib.crc32(receive.tobytes()))
+        counters["checksum of the sum"] = float(zlib.crc32(device.to_host(receive).tobytes()))
         return wrong() if first.passed else first
 
     return Trial(step, check, work(count * 8, case.ranks), counters=counters)
@@ -166,9 +174,9 @@ REPRODUCIBLE_SUM = Workload(
     version=1,
     summary="all-reduce with the same bits on any ranks, fabric and order: time beside allreduce, every bit checked",
     source="Demmel & Nguyen, Fast Reproducible Floating-Point Summation, ARITH 21 (2013): rounding to a common grid",
-    devices=("cpu",),
+    devices=("cpu", "cuda"),
     precisions=("fp64",),
-    transports=("local", "mpi"),
+    transports=("local", "mpi", "mpi_device", "nccl", "nccl_mpi"),
     prepare=prepare,
     params=(
         Param("bytes", 1 << 20, "size of a contribution", "B", at_least_8),

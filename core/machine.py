@@ -41,7 +41,8 @@ def refusal(case: Case, workload: Workload, machine: Machine, sampling: Sampling
     if reason:
         return f"device '{case.device}' {reason}"
     if case.device not in workload.devices:
-        return f"workload '{case.workload}' has no {case.device} version; it runs on {_listed(workload.devices)}"
+        why = workload.instead.get(case.device) or f"it runs on {_listed(workload.devices)}"
+        return f"workload '{case.workload}' has no {case.device} version; {why}"
     if case.precision not in workload.precisions:
         return (
             f"workload '{case.workload}' has no {case.precision} on {case.device}; "

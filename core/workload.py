@@ -156,6 +156,7 @@ class Workload:
     memory : [B] that each rank of a case that is not refused allocates at least; 0 where that is little
     ceiling : "workload.metric" that bounds the headline metric of this one, for "% of measured peak"
     ceiling_devices : where it does; every device where none is named
+    instead : device → why this workload is nothing for it, and what to run there
     """
 
     name: str
@@ -171,6 +172,7 @@ class Workload:
     memory: Callable[[Case], float] = _little
     ceiling: str = ""
     ceiling_devices: tuple[str, ...] = ()
+    instead: Mapping[str, str] = field(default_factory=dict)
 
     def ceiling_on(self, device: str) -> str:
         """What bounds the headline metric on a device; "" for nothing that is measured."""

@@ -26,7 +26,7 @@ from clustermark.core.errors import DeviceError
 from clustermark.core.precision import PRECISIONS
 from clustermark.core.workload import ParamValue, Trial
 from clustermark.devices import DEVICES
-from clustermark.transports.local import LocalTransport
+from clustermark.transports.local import DeviceLocalTransport, LocalTransport
 
 # Imported before the fake is installed, which forgets what is imported meanwhile.
 assert stream_cuda and stream_host_cuda
@@ -55,7 +55,7 @@ def trial_of(name: str, precision: str, params: dict[str, ParamValue]) -> Trial:
     case = Case(name, workload.version, chosen, precision, "cuda", "local", "self", 1, 1)
     assert workload.refuse(case) == ""
     device = DEVICES["cuda"].open(0)
-    context = Context(device, LocalTransport(), PRECISIONS[precision], np.random.default_rng(3))
+    context = Context(device, DeviceLocalTransport(), PRECISIONS[precision], np.random.default_rng(3))
     return workload.prepare(case, context)
 
 
@@ -73,6 +73,30 @@ def test_a_benchmark_proves_its_answer_and_fails_without_its_step(
     assert check.passed, check
     assert gpu.pending() == []
     assert all(amount.value > 0 for amount in trial.work.values())
+
+
+def test_a_reproducible_sum_has_the_bits_of_the_cpu_and_nothing_waits_in_it(gpu: FakeGpu) -> None:
+    from clustermark.benchmarks.kernels.grid_host_cuda import DeviceReproducibleSum
+    from clustermark.benchmarks.reproducible_sum import CHUNK, ReproducibleSum
+
+    device, generator = DEVICES["cuda"].open(0), np.random.default_rng(5)
+    terms = [np.ldexp(generator.uniform(-1, 1, CHUNK + 37), generator.integers(-60, 60, CHUNK + 37)) for _ in range(3)]
+    terms[0][CHUNK + 5] = np.nan
+    for some in (terms, terms[:1], []):
+        cpu, gpu_sum = np.full(CHUNK + 37, 7.0), device.from_host(np.full(CHUNK + 37, 7.0))
+        ReproducibleSum(LocalTransport(), some, cpu, 6)()
+        step = DeviceReproducibleSum(DeviceLocalTransport(), [device.from_host(t) for t in some], gpu_sum, 6, CHUNK)
+        del gpu.calls[:]
+        step()
+        assert not {"deviceSynchronize", "streamSynchronize", "get"} & set(gpu.names())
+        found = device.to_host(gpu_sum)
+        assert (found.view(np.int64) == cpu.view(np.int64))[~np.isnan(cpu)].all()
+        assert (np.isnan(found) == np.isnan(cpu)).all() and np.isnan(cpu).sum() == (37 if some else 0)
+    trial = trial_of("reproducible_sum", "fp64", {"bytes": 8 * (CHUNK + 37), "contributions": 3})
+    assert not trial.check().passed
+    trial.step()
+    assert gpu.pending() != []
+    assert trial.check().passed
 
 
 def test_a_step_of_a_sum_is_two_launches_in_order(gpu: FakeGpu) -> None:
@@ -165,3 +189,20 @@ def test_what_a_device_cannot_do_is_refused(
     case = Case(name, workload.version, chosen, precision, device, "local", "self", 1, 1)
     with pytest.raises(AssertionError, match=words):
         raise AssertionError(workload.refuse(case))
+
+
+def test_every_workload_runs_on_cuda_or_says_what_to_run_there() -> None:
+    from clustermark.apps import APPS
+    from clustermark.core.machine import Machine, refusal
+    from clustermark.core.suite import Sampling
+
+    here = Machine(dict.fromkeys(("cpu", "cuda"), ""), {}, {}, {"local": lambda *given: ""})
+    without = {name: w for name, w in (BENCHMARKS | APPS).items() if "cuda" not in w.devices}
+    assert list(without) == ["low_precision_sum"]
+    for name, workload in without.items():
+        params = {param.name: param.default for param in workload.params}
+        case = Case(name, workload.version, params, workload.precisions[0], "cuda", "local", "self", 1, 1)
+        assert refusal(case, workload, here, Sampling()) == (
+            "workload 'low_precision_sum' has no cuda version; it is what CPUs must do for want of such a sum in MPI; "
+            "run 'allreduce' with transport 'nccl'"
+        )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Functions of one array or two that give a new one, named alike in NumPy.
 _ELEMENTWISE = """
     sqrt exp log sin cos abs absolute negative square sign isfinite isnan add subtract multiply divide maximum minimum
-    power where concatenate stack roll diff cumsum arctan2 clip
+    power where concatenate stack roll diff cumsum arctan2 clip ldexp frexp
 """
 _REDUCING = "sum prod max min mean all any argmax argmin dot tensordot vdot count_nonzero"
 _TYPES = "float64 float32 float16 int64 int32 int16 int8 uint64 uint32 uint16 uint8 bool_ dtype"
@@ -169,7 +169,9 @@ def _fill_arrays(gpu: FakeGpu, cupy: Any, linalg: Any) -> None:
 def _like_numpy(gpu: FakeGpu, name: str) -> Any:
     function = getattr(np, name)
 
-    def called(*arguments: Any, out: Any = None, **settings: Any) -> FakeArray:
+    def called(*arguments: Any, out: Any = None, **settings: Any) -> Any:
+        if name == "frexp":  # the one with two results
+            return tuple(gpu.computed(name, lambda a, k=k: np.asarray(np.frexp(a)[k]), *arguments) for k in (0, 1))
         if arguments and isinstance(arguments[0], list | tuple):  # concatenate, stack
             parts = arguments[0]
             rest = arguments[1:]
