@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from running import Run
 
-pytest_plugins = ("cuda_helpers.counts",)
+pytest_plugins = ("cuda_helpers.counts", "cuda_helpers.kept")
 TESTS = Path(__file__).resolve().parent
 PLUGINS = TESTS / "plugins"
 

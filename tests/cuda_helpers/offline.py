@@ -22,6 +22,7 @@ from unittest import mock
 
 import numpy as np
 from cuda_helpers.counts import LADDER
+from cuda_helpers.kept import keep, kept, name_of
 
 Capability = tuple[int, int]
 PROGRAMS = Path(sysconfig.get_paths()["purelib"]) / "nvidia" / "cu13" / "bin"
@@ -145,10 +146,20 @@ def imported_modules(package: str, cuda: bool) -> tuple[int, bool, bool]:
 def compile_offline(
     launch: Launch, capabilities: Iterable[Capability], launch_bounds: Any = None
 ) -> dict[Capability, str]:
-    """PTX of a kernel for each compute capability; Python is compiled once, its LLVM code for each of them."""
+    """PTX of a kernel for each compute capability; Python is compiled once, its LLVM code for each of them.
+
+    What this run of the tests has compiled before, in whatever process, is taken from there.
+    """
     compiler, dispatcher = (importlib.import_module(f"numba.cuda.{name}") for name in ("compiler", "dispatcher"))
-    wanted = list(capabilities)
+    wanted, found = list(capabilities), dict[Capability, str]()
     options = launch.kernel.targetoptions
+    names = {capability: name_of(launch.kernel, launch.types, capability, launch_bounds) for capability in wanted}
+    for capability in [*wanted]:
+        if (text := kept(names[capability])) is not None:
+            found[capability] = text
+            wanted.remove(capability)
+    if not wanted:
+        return found
 
     class Device:
         compute_capability = wanted[0]
@@ -166,7 +177,10 @@ def compile_offline(
             fastmath=options.get("fastmath", False),
             launch_bounds=launch_bounds,
         )
-        return {capability: library.get_asm_str(cc=capability) for capability in wanted}
+        for capability in wanted:
+            found[capability] = library.get_asm_str(cc=capability)
+            keep(names[capability], found[capability])
+        return found
 
 
 def _run(program: str, *arguments: object) -> str:

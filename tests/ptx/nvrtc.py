@@ -7,6 +7,8 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
+from cuda_helpers.kept import keep, kept, name_of
+
 INCLUDE = Path(sysconfig.get_paths()["purelib"]) / "nvidia" / "cu13" / "include"
 
 
@@ -21,6 +23,20 @@ def compile_c(source: str, capability: tuple[int, int], definitions: tuple[str, 
     ------
     ValueError : with what the compiler says
     """
+    name = name_of_c(source, capability, definitions)
+    text = kept(name)
+    if text is None:
+        text = _compiled(source, capability, definitions)
+        keep(name, text)
+    return text
+
+
+def name_of_c(source: str, capability: tuple[int, int], definitions: tuple[str, ...] = ()) -> str:
+    """What the PTX of CUDA C is kept under."""
+    return name_of("CUDA C", source, tuple(capability), tuple(definitions))
+
+
+def _compiled(source: str, capability: tuple[int, int], definitions: tuple[str, ...]) -> str:
     nvrtc: Any = importlib.import_module("cuda.bindings.nvrtc")
 
     def checked(answer: Any) -> Any:
