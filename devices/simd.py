@@ -23,7 +23,16 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import overload
 
-from clustermark.devices.simd_memory import call, finish_pass, load, memory_fence, store, store_first, store_nontemporal
+from clustermark.devices.simd_memory import (
+    call,
+    finish_pass,
+    load,
+    memory_fence,
+    store,
+    store_apart,
+    store_first,
+    store_nontemporal,
+)
 from clustermark.devices.simd_types import (
     ELEMENTS,
     Mask,
@@ -56,6 +65,7 @@ __all__ = [
     "splat",
     "square_root",
     "store",
+    "store_apart",
     "store_first",
     "store_nontemporal",
     "total",

@@ -7,7 +7,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils, types
 
-from clustermark.devices.simd_types import Vector, operation, spread, vector_type
+from clustermark.devices.simd_types import ELEMENTS, LANE, Vector, operation, spread, vector_type
 
 
 def _element_pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any, kind: Any) -> Any:
@@ -45,6 +45,21 @@ def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, index, vector), generate
+
+
+@operation
+def store_apart(typing_context: Any, array: Any, index: Any, step: Any, vector: Any) -> Any:
+    """array[index + k·step] = lane k; no bounds are checked."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        first, apart = (context.cast(builder, arguments[n], signature.args[n], types.intp) for n in (1, 2))
+        place = _element_pointer(context, builder, array, arguments[0], first, ELEMENTS[array.dtype])
+        for lane in range(vector.count):
+            builder.store(builder.extract_element(arguments[3], ir.Constant(LANE, lane)), place)
+            place = builder.gep(place, [apart])
+        return context.get_dummy_value()
+
+    return types.void(array, index, step, vector), generate
 
 
 @operation

@@ -81,6 +81,7 @@ def _cpu(direct: bool) -> Backend:
         damping_cpu,
         flux_matching_cpu,
         forcing_cpu,
+        halo_interpolation_cpu,
         halo_kernels_cpu,
         primitive_cpu,
         shallow_cpu,
@@ -108,7 +109,7 @@ def _cpu(direct: bool) -> Backend:
 
     def interpolate(threads: int) -> tuple[Bound, Bound]:
         ending, own = "" if threads == 1 else "_in_threads", (Width(_STENCIL),)
-        entries = [getattr(halo_kernels_cpu, f"interpolate_{what}{ending}") for what in ("scalar", "wind")]
+        entries = [getattr(halo_interpolation_cpu, f"interpolate_{what}{ending}") for what in ("scalar", "wind")]
         return Bound(entries[0], own), Bound(entries[1], own)
 
     return Backend(

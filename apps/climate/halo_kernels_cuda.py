@@ -1,4 +1,4 @@
-"""Kernels of the halo on the GPU: the entries of halo_kernels_cpu.py, same names and arguments.
+"""Kernels of the halo on the GPU: the entries of halo_kernels_cpu.py and halo_interpolation_cpu.py, same arguments.
 
 Arrays are on the device; messages are packed and unpacked there. One thread per point and level for the points of the
 other panel; a warp per run and level for copies, which are rows of many cells or of two.
@@ -81,7 +81,7 @@ def _column_of_four(field, place, pitch, weights, n):
 
 @cuda.jit(cache=True)
 def scalar_point(field, segments, places, row_weights, column_weights, pitch, plane, buffer):
-    """Σ_p Σ_q r_p c_q f[row + p, column + q] at one point of one level; see halo_kernels_cpu.interpolate_scalar."""
+    """Σ_p Σ_q r_p c_q f[row + p, column + q] of one point and level; see halo_interpolation_cpu.interpolate_scalar."""
     s, k = cuda.blockIdx.x, cuda.blockIdx.y
     n = load(segments, 4 * s) + cuda.threadIdx.x
     while n < load(segments, 4 * s + 1):
@@ -106,7 +106,7 @@ def _column_of_wind(u, v, place_u, place_v, pitch, rows_u, along_u, rows_v, alon
 def wind_point(
     u, v, segments, places_u, rows_u, along_u, places_v, rows_v, along_v, pitch, plane, buffer
 ):  # fmt: skip
-    """One component of the turned wind at one point of one level; see halo_kernels_cpu.interpolate_wind."""
+    """One component of the turned wind at one point of one level; see halo_interpolation_cpu.interpolate_wind."""
     s, k = cuda.blockIdx.x, cuda.blockIdx.y
     n = load(segments, 4 * s) + cuda.threadIdx.x
     while n < load(segments, 4 * s + 1):
@@ -160,7 +160,7 @@ def blend_points(buffer: Any, segments: Any, places: Any, own: Any, plane: int, 
 def interpolate_scalar(
     field: Any, segments: Any, donors: Any, pitch: int, plane: int, levels: int, buffer: Any
 ) -> None:
-    """Bicubic values of a field for the other panel; as halo_kernels_cpu.interpolate_scalar."""
+    """Bicubic values of a field for the other panel; as halo_interpolation_cpu.interpolate_scalar."""
     if segments.shape[0]:
         blocks = (int(segments.shape[0]), int(levels))
         launch(scalar_point, blocks, PIECE)(field, flat(segments), *donors, pitch, plane, buffer)
@@ -169,7 +169,7 @@ def interpolate_scalar(
 def interpolate_wind(
     u: Any, v: Any, u_points: Any, v_points: Any, pitch: int, plane: int, levels: int, buffer: Any
 ) -> None:
-    """Both components of the turned wind for the other panel; as halo_kernels_cpu.interpolate_wind."""
+    """Both components of the turned wind for the other panel; as halo_interpolation_cpu.interpolate_wind."""
     for segments, east, north in (u_points, v_points):
         if segments.shape[0]:
             blocks = (int(segments.shape[0]), int(levels))

@@ -140,19 +140,19 @@ def _cells_of(position: Floats, evolved: int) -> tuple[Indices, Floats]:
 
 
 def halo_points(grid: PanelGrid, rings: int = 0) -> tuple[Indices, Indices]:
-    """Padded rows and columns of the points around the evolved ones, and of these so many rings, in lines along sides.
+    """Padded rows and columns of the points around the evolved ones, and of these so many rings, along the sides.
 
-    Donors of neighbours in a line are neighbours too, which keeps them in a cache: rows in the south and the north
-    first, then columns in the west and the east.
+    The rings of a side take turns, and so the donors of points that follow each other are neighbours too, which keeps
+    them in a cache: the sides in the south and the north first, then those in the west and the east.
     """
     rim = HALO + rings
     high, wide = grid.padded_shape
     rows, columns = np.arange(high), np.arange(wide)
-    outer_rows = np.concatenate([rows[:rim], rows[-rim:]])
-    outer_columns = np.concatenate([columns[:rim], columns[-rim:]])
     inner = rows[rim:-rim]
-    row = np.concatenate([np.repeat(outer_rows, wide), np.tile(inner, len(outer_columns))])
-    column = np.concatenate([np.tile(columns, len(outer_rows)), np.repeat(outer_columns, len(inner))])
+    lines = [np.repeat(columns, rim), np.tile(rows[:rim], wide)], [np.repeat(columns, rim), np.tile(rows[-rim:], wide)]
+    stacks = [(np.repeat(inner, rim), np.tile(side, len(inner))) for side in (columns[:rim], columns[-rim:])]
+    row = np.concatenate([*(row for _, row in lines), *(row for row, _ in stacks)])
+    column = np.concatenate([*(column for column, _ in lines), *(column for _, column in stacks)])
     return row.astype(np.int32), column.astype(np.int32)
 
 

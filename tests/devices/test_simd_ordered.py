@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from clustermark.devices.simd import Width, lanes, load, magnitude, ordered, store, store_first
+from clustermark.devices.simd import Width, lanes, load, magnitude, ordered, store, store_apart, store_first
 
 compiled = numba.njit(error_model="numpy")
 
@@ -19,6 +19,11 @@ def magnitudes(a, out, width):
 @compiled
 def part(a, out, count, width):
     store_first(out, 1, load(a, 3, width), count)
+
+
+@compiled
+def apart(a, out, step, width):
+    store_apart(out, 1, step, load(a, 3, width))
 
 
 @compiled
@@ -55,6 +60,17 @@ def test_a_store_of_the_first_lanes_leaves_all_others_as_they_were(dtype, lanes_
         wanted = np.full(40, -1, dtype)
         stored = min(count, lanes_wanted)
         wanted[1 : 1 + stored] = a[3 : 3 + stored]
+        np.testing.assert_array_equal(out, wanted)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("lanes_wanted", [2, 4, 8])
+def test_lanes_that_are_stored_apart_lie_a_step_from_each_other(dtype, lanes_wanted):
+    a = np.arange(40).astype(dtype)
+    for step in (1, 4):
+        out, wanted = (np.full(40, -1, dtype) for _ in range(2))
+        apart(a, out, step, Width(lanes_wanted))
+        wanted[1 : 1 + lanes_wanted * step : step] = a[3 : 3 + lanes_wanted]
         np.testing.assert_array_equal(out, wanted)
 
 

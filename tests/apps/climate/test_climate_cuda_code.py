@@ -27,6 +27,7 @@ from clustermark.apps.climate import (
     flux_matching_cuda,
     forcing_cpu,
     forcing_cuda,
+    halo_interpolation_cpu,
     halo_kernels_cpu,
     halo_kernels_cuda,
     primitive_cpu,
@@ -103,11 +104,8 @@ ENTRIES: list[tuple[ModuleType, ModuleType, tuple[str, ...]]] = [
     (forcing_cpu, forcing_cuda, ("force",)),
     (sums, sums_cuda, ("add_words", "scale_cells")),
     (tracer_cpu, tracer_cuda, ("advance", "take_cells", "cut_below_zero")),
-    (
-        halo_kernels_cpu,
-        halo_kernels_cuda,
-        ("pack_runs", "unpack_runs", "unpack_points", "blend_points", "interpolate_scalar", "interpolate_wind"),
-    ),
+    (halo_kernels_cpu, halo_kernels_cuda, ("pack_runs", "unpack_runs", "unpack_points", "blend_points")),
+    (halo_interpolation_cpu, halo_kernels_cuda, ("interpolate_scalar", "interpolate_wind")),
 ]
 
 
