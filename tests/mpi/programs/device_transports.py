@@ -104,7 +104,7 @@ def low_precisions(device: Any, mpi: Any) -> list[str]:
     for name in ("allreduce", "reduce_scatter"):
         for precision in ("fp16", "bf16"):
             for in_place in (False, True):
-                params = {"bytes": 2002, "in_place": in_place}
+                params = {"bytes": 2002, "in_place": in_place, "caller": "auto"}
                 case = Case(name, 1, params, precision, "cuda", "nccl", "shm", ranks, ranks)
                 context = Context(device, NcclTransport(device), PRECISIONS[precision], np.random.default_rng(1))
                 wrong += verdict(BENCHMARKS[name].prepare(case, context), case.label)
