@@ -22,6 +22,7 @@ mode = ["none", "wrong", "raise", "raise-in-prepare", "memory", "hang", "kill", 
 [[matrix]]
 workload = "allreduce"
 ranks = [1, 2]
+params = { caller = "python" }
 """
 
 EXPECTED = {
