@@ -93,7 +93,8 @@ def on_the_gpu(comm: Any, rows: int) -> tuple[list[str], list[str]]:
 
         device: Any = DEVICES["cuda"].open(0)
         transport = StagedTransport(device, comm)
-        checks = [verdict(transport, device, rows, name, precision, **chosen) for name, precision, chosen in CASES]
+        cases = [case for case in CASES if case[1] != "bf16"]  # refused there
+        checks = [verdict(transport, device, rows, name, precision, **chosen) for name, precision, chosen in cases]
         wrong = [f"cuda: {check}" for check in checks if not check.passed]
         missed = [f"cuda: {f}" for f, planted in GPU_FAULTS.items() if not caught(transport, device, rows, *planted)]
         return wrong, missed
