@@ -41,6 +41,7 @@ def memory(case: Case) -> float:
 
 def prepare(case: Case, context: Context) -> Trial:
     """A step rounds A, factors it and refines x; A in float64 stays as it is."""
+    from clustermark.benchmarks.dense.home import HostHome
     from clustermark.benchmarks.dense.matrix import definite_matrix, dominant_matrix
     from clustermark.benchmarks.dense.solvers import MixedSolver, flops
     from clustermark.core.accuracy import Arithmetic, native
@@ -49,8 +50,9 @@ def prepare(case: Case, context: Context) -> Trial:
     make = {"definite": definite_matrix, "dominant": dominant_matrix}
     matrix = make[str(case.params["matrix"])](ground.n, case.seed)
     update = _bf16_update(case) if case.precision == "bf16" else None
-    about = ground.grid, FACTORS[case.precision], ground.blas, rules_of(case), ground.home
-    solver = MixedSolver(matrix, ground.block, *about, update)
+    home = HostHome(update.subtract) if update else ground.home
+    about = ground.grid, FACTORS[case.precision], ground.blas, rules_of(case), home
+    solver = MixedSolver(matrix, ground.block, *about)
     solver.counters.update(ground.counters)
     arithmetic = Arithmetic("bf16", "fp32", "fp32", update.path) if update else native(case.precision)
     work = {"flop_rate": Amount(flops(ground.n), "flop")} if arithmetic.timed else {}

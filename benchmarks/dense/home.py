@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from clustermark.benchmarks.dense.factorisation import Factorisation, Parts, local_array
+from clustermark.benchmarks.dense.factorisation import Factorisation, Parts, Subtract, local_array
 from clustermark.benchmarks.dense.matrix import DenseMatrix
 from clustermark.devices.blas import Blas
 
@@ -53,9 +53,13 @@ class Home(Protocol):
 class HostHome:
     """Memory and cores of the host."""
 
+    def __init__(self, subtract: Subtract | None = None) -> None:
+        """`subtract` does the products of a factorisation's updates, None: the BLAS."""
+        self.subtract = subtract
+
     def factorisation(self, parts: Parts, dtype: str, blas: Blas, pivoting: bool) -> Factorisation:
         """Of an array whose rows stand apart for the caches."""
-        return Factorisation(parts, local_array(parts, dtype), blas, pivoting)
+        return Factorisation(parts, local_array(parts, dtype), blas, pivoting, self.subtract)
 
     def fill(self, matrix: DenseMatrix, parts: Parts, target: Array) -> None:
         """In place."""

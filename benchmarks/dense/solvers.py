@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clustermark.benchmarks.dense.bf16_update import Bf16Update
-from clustermark.benchmarks.dense.factorisation import Factorisation, deal, local_array
+from clustermark.benchmarks.dense.factorisation import deal
 from clustermark.benchmarks.dense.gmres import Solution, gmres
 from clustermark.benchmarks.dense.home import HOST, Home
 from clustermark.benchmarks.dense.lines import Grid
@@ -99,29 +98,14 @@ class MixedSolver:
     """
 
     def __init__(
-        self,
-        matrix: DenseMatrix,
-        block: int,
-        grid: Grid,
-        dtype: str,
-        blas: Blas,
-        rules: str,
-        home: Home = HOST,
-        update: Bf16Update | None = None,
+        self, matrix: DenseMatrix, block: int, grid: Grid, dtype: str, blas: Blas, rules: str, home: Home = HOST
     ) -> None:
-        """Make A in float64; `blas` is the host's, which factors panels; `rules` says "conforming" or why not.
-
-        `update` multiplies in place of the BLAS, on the host.
-        """
+        """Make A in float64; `blas` is the host's, which factors panels; `rules` says "conforming" or why not."""
         self.matrix, self.rules, self.home = matrix, rules, home
         self.parts = deal(matrix.n, 0, block, grid)
         self.whole = home.made(matrix, self.parts, "float64")
         self.right = right_side(self.parts, matrix, "float64")
-        if update:
-            low = local_array(self.parts, dtype)
-            self.factorisation = Factorisation(self.parts, low, blas, False, update.subtract)
-        else:
-            self.factorisation = home.factorisation(self.parts, dtype, blas, pivoting=False)
+        self.factorisation = home.factorisation(self.parts, dtype, blas, pivoting=False)
         self.solution = Solution(np.full(matrix.n, np.nan), 0, False)
         self.counters: dict[str, float] = {}
 
