@@ -36,7 +36,7 @@ GROUPS: dict[str, dict[str, tuple[str, int, int, int]]] = {
         "interconnects-bandwidth": ("#chart-message_bandwidth", 1260, 1000, 1),
         "interconnects-bus-bandwidth": ("#chart-bus_bandwidth", 1260, 630, 1),
         "interconnects-pairs": ("#chart-rank_pairs", 1120, 520, 1),
-        "interconnects-share": ("#chart-communication_share", 1120, 545, 1),
+        "interconnects-share": ("#chart-communication_share", 1240, 545, 1),
     },
     "emulated": {"interconnects-emulated": ("#chart-message_bandwidth", 1260, 1060, 1)},
     "precisions": {
