@@ -60,7 +60,7 @@ def _words_on_cpu(case: Case, context: Context) -> Trial:
     import numpy as np
 
     from clustermark.core.accuracy import Arithmetic
-    from clustermark.devices.dot_chains import CHAINS, dot_chains
+    from clustermark.devices.dot_chains import dot_chains, products_per_iteration
     from clustermark.devices.simd_dots import choose_dot, host_features
     from clustermark.devices.simd_tiles import tile_of
 
@@ -71,7 +71,7 @@ def _words_on_cpu(case: Case, context: Context) -> Trial:
     word = np.int32(sum(one << 32 // dot.group * place for place in range(dot.group)))
     dot_chains(tile, 1, word, word)
     step, found = _at_once(lambda thread: float(dot_chains(tile, iterations, word, word)), case.threads)
-    operations = 2 * CHAINS * dot.lanes * dot.group * iterations
+    operations = 2 * products_per_iteration(dot) * iterations
 
     def check() -> Check:
         error = context.transport.maximum(max(abs(total - operations / 2) for total in found))

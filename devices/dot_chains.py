@@ -8,15 +8,25 @@ import numba
 from llvmlite import ir
 from numba.core import cgutils, types
 
+from clustermark.devices.simd_dots import SIDE, Dot
+from clustermark.devices.simd_matrix import BYTE, LONG, ROW, begin_tiles, end_tiles, unit_of
 from clustermark.devices.simd_types import operation, spread
 
-CHAINS = 12
+# Of vectors; of tiles of a matrix unit, which has eight.
+CHAINS, TILE_CHAINS = 12, 6
+
+
+def products_per_iteration(dot: Dot) -> int:
+    """That all chains add up in one iteration."""
+    return dot.products * (TILE_CHAINS if dot.matrix else CHAINS)
 
 
 @operation
 def _chains(typing_context: Any, tile: Any, iterations: Any, a: Any, b: Any) -> Any:
     """Sum over chains and lanes, as float64, of what CHAINS sums have after `iterations` additions of a·b each."""
     dot = tile.tile.dot
+    if dot.matrix:
+        return types.float64(tile, iterations, a, b), _tile_chains(dot)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         element = ir.FloatType() if dot.total == "float32" else ir.IntType(32)
@@ -44,9 +54,38 @@ def _chains(typing_context: Any, tile: Any, iterations: Any, a: Any, b: Any) -> 
     return types.float64(tile, iterations, a, b), generate
 
 
+def _tile_chains(dot: Dot) -> Any:
+    """The same with chains of tiles: every row of tiles 6 and 7 is the word a, the word b."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        unit, row = unit_of(builder, dot), ir.Constant(LONG, ROW)
+        square = cgutils.alloca_once(builder, ir.ArrayType(BYTE, SIDE * ROW))
+        place = builder.bitcast(square, BYTE.as_pointer())
+        words = ir.VectorType(ir.IntType(32), SIDE)
+        for tile, word in ((6, arguments[2]), (7, arguments[3])):
+            builder.store(spread(builder, word, SIDE), builder.bitcast(place, words.as_pointer()), align=1)
+            unit.load(tile, place, ir.Constant(LONG, 0))
+        for chain in range(TILE_CHAINS):
+            unit.zero(chain)
+        with cgutils.for_range(builder, arguments[1]):
+            for chain in range(TILE_CHAINS):
+                unit.multiply(chain, 6, 7)
+        element = ir.FloatType() if dot.total == "float32" else ir.IntType(32)
+        convert = builder.fpext if dot.total == "float32" else builder.sitofp
+        total = cgutils.alloca_once_value(builder, ir.Constant(ir.DoubleType(), 0.0))
+        for chain in range(TILE_CHAINS):
+            unit.store(chain, place, row)
+            with cgutils.for_range(builder, ir.Constant(LONG, SIDE * SIDE)) as loop:
+                number = builder.load(builder.gep(builder.bitcast(place, element.as_pointer()), [loop.index]), align=4)
+                builder.store(builder.fadd(builder.load(total), convert(number, ir.DoubleType())), total)
+        return builder.load(total)
+
+    return generate
+
+
 @numba.njit(nogil=True, cache=True)
 def dot_chains(tile, iterations, a, b):  # numba compiles one per tile
-    """Sum over the lanes of all chains after `iterations` sums of products each: lanes · CHAINS · iterations · a·b.
+    """Sum over the sums of all chains after `iterations` additions of the products of a's numbers and b's to each.
 
     Parameters
     ----------
@@ -54,4 +93,7 @@ def dot_chains(tile, iterations, a, b):  # numba compiles one per tile
     iterations : int64, ≥ 1
     a, b : int32 words
     """
-    return _chains(tile, iterations, a, b)
+    begin_tiles(tile)
+    total = _chains(tile, iterations, a, b)
+    end_tiles(tile)
+    return total

@@ -7,6 +7,8 @@ a sum of a wider format. Where the CPU lacks the instruction, ordinary ones do t
 
 from __future__ import annotations
 
+import ctypes
+import platform
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +19,8 @@ from llvmlite import ir
 from clustermark.devices.simd_memory import call
 
 NATIVE, EMULATED = "native", "emulated"
+# Rows of the tiles of a matrix unit, and words of a row.
+SIDE = 16
 I8, I16, I32, F32, F64 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.FloatType(), ir.DoubleType()
 
 
@@ -33,7 +37,8 @@ class Dot:
     needs : features of the CPU, as LLVM calls them, without which it cannot run
     path : NATIVE or EMULATED
     unsigned : A's bytes are stored plus 128, which a correction by 128 times the sums of B's columns takes off again
-    emit : (builder, acc, a, b) -> acc + a·b on vectors
+    emit : (builder, acc, a, b) -> acc + a·b on vectors; of a matrix unit on numbers of its tiles
+    matrix : 16 rows by 16 words of A and of B at once (devices/simd_matrix.py)
     """
 
     name: str
@@ -46,11 +51,32 @@ class Dot:
     path: str
     emit: Callable[[Any, Any, Any, Any], Any]
     unsigned: bool = False
+    matrix: bool = False
+
+    @property
+    def products(self) -> int:
+        """That one emission adds up."""
+        return self.lanes * self.group * (SIDE * SIDE if self.matrix else 1)
 
 
 def host_features() -> frozenset[str]:
-    """Features of this CPU as LLVM names them."""
-    return frozenset(name for name, on in llvmlite.binding.get_host_cpu_features().items() if on)
+    """Features of this CPU as LLVM names them, without those that the system does not let this process use."""
+    features = frozenset(name for name, on in llvmlite.binding.get_host_cpu_features().items() if on)
+    if "amx-tile" in features and not tiles_allowed():
+        return frozenset(name for name in features if not name.startswith("amx"))
+    return features
+
+
+# Linux gives tile registers to a process that asks (Documentation/arch/x86/xstate.rst): arch_prctl's number on x86-64,
+# ARCH_REQ_XCOMP_PERM, and the place of the tiles among the states of the CPU.
+ARCH_PRCTL, ASK, TILE_DATA = 158, 0x1023, 18
+
+
+def tiles_allowed() -> bool:
+    """Whether this process may use tile registers; asks Linux for them, for the life of the process."""
+    if platform.system() != "Linux" or platform.machine() != "x86_64":
+        return False
+    return ctypes.CDLL(None).syscall(ARCH_PRCTL, ASK, TILE_DATA) == 0
 
 
 def _as(builder: Any, value: Any, element: Any, count: int) -> Any:
@@ -99,6 +125,29 @@ def _bfloats(name: str) -> Callable[[Any, Any, Any, Any], Any]:
         return call(builder, name, acc.type, [acc, *(builder.bitcast(value, kind) for value in (a, b))])
 
     return emit
+
+
+def _tiles(name: str) -> Callable[[Any, Any, Any, Any], Any]:
+    """tdpbf16ps or tdpbssd: 16 × 16 words by 16 × 16 words, added to 16 × 16 sums, all in tile registers."""
+
+    def emit(builder: Any, acc: Any, a: Any, b: Any) -> Any:
+        return call(builder, name, ir.VoidType(), [acc, a, b])
+
+    return emit
+
+
+def joined(builder: Any, numbers: list[Any], flip: int) -> Any:
+    """Vectors of numbers k, k + 1, … as one vector of words; a single one is the word."""
+    if len(numbers) == 1:
+        return numbers[0]
+    bits, count = 32 // len(numbers), numbers[0].type.count
+    wide, field = (ir.VectorType(ir.IntType(size), count) for size in (32, bits))
+    word: Any = ir.Constant(wide, None)
+    for g, number in enumerate(numbers):
+        flipped = builder.xor(number, ir.Constant(number.type, [flip] * count)) if flip else number
+        exact = builder.sext(flipped, field) if flipped.type.element.width < bits else flipped
+        word = builder.or_(word, builder.shl(builder.zext(exact, wide), ir.Constant(wide, [bits * g] * count)))
+    return word
 
 
 class _BFloat(ir.types.Type):
@@ -154,6 +203,12 @@ def _dots() -> tuple[Dot, ...]:
         for bytes_, needs in ((64, wide), (32, narrow), (16, ())):
             name = f"{element} fma {8 * bytes_}"
             found.append(Dot(name, element, element, element, 1, bytes_ // size, needs, NATIVE, _fused))
+    amx = (*wide, "amx-tile")
+    eight, halves = _tiles("llvm.x86.tdpbssd"), _tiles("llvm.x86.tdpbf16ps")
+    found += [
+        Dot("int8 tdpbssd", "int8", "int32", "int32", 4, 16, (*amx, "amx-int8"), NATIVE, eight, matrix=True),
+        Dot("bf16 tdpbf16ps", "uint16", "int32", "float32", 2, 16, (*amx, "amx-bf16"), NATIVE, halves, matrix=True),
+    ]
     integers = (
         ("vpdpbssd 256", 4, 8, ("avxvnniint8",), NATIVE, _bytes("llvm.x86.avx2.vpdpbssd.256"), False),
         ("vpdpbusd 512", 4, 16, (*wide, "avx512vnni"), NATIVE, _bytes("llvm.x86.avx512.vpdpbusd.512"), True),
@@ -174,6 +229,10 @@ def _dots() -> tuple[Dot, ...]:
         Dot("int8 vpdpbusd plain", "int8", "int32", "int32", 4, 8, (), EMULATED, _unsigned_by_signed, unsigned=True),
         Dot("int8 vpdpbssd plain", "int8", "int32", "int32", 4, 8, (), EMULATED, _plain_integers(4, unsigned=False)),
         Dot("bf16 vdpbf16ps plain", "uint16", "int32", "float32", 2, 16, (), EMULATED, _plain_bfloats),
+        Dot(
+            "int8 tdpbssd plain", "int8", "int32", "int32", 4, 16, (), EMULATED, _plain_integers(4, False), matrix=True
+        ),
+        Dot("bf16 tdpbf16ps plain", "uint16", "int32", "float32", 2, 16, (), EMULATED, _plain_bfloats, matrix=True),
     ]
     return tuple(found)
 

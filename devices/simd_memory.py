@@ -21,6 +21,17 @@ def call(builder: Any, name: str, result: Any, arguments: list[Any], **flags: An
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments, **flags)
 
 
+# Bytes of a line of the caches.
+LINE = 64
+
+
+def prefetch(builder: Any, pointer: Any) -> None:
+    """Ask for the line of a pointer, in all caches."""
+    kind = ir.FunctionType(ir.VoidType(), [pointer.type, *[ir.IntType(32)] * 3])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [pointer, *(ir.Constant(ir.IntType(32), value) for value in (1, 3, 1))])
+
+
 @operation
 def load(typing_context: Any, array: Any, index: Any, width: Any) -> Any:
     """array[index : index + lanes] of a flat C-contiguous array as a vector; no bounds are checked."""

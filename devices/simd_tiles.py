@@ -16,17 +16,21 @@ from numba.core.datamodel.models import OpaqueModel
 from numba.core.pythonapi import NativeValue
 from numba.extending import register_model, typeof_impl, unbox
 
-from clustermark.devices.simd_dots import DOTS, Dot
+from clustermark.devices.simd_dots import DOTS, SIDE, Dot, joined
+from clustermark.devices.simd_matrix_product import matrix_product
+from clustermark.devices.simd_memory import LINE, prefetch
 from clustermark.devices.simd_types import operation, spread
 
-# Words per turn of the loop; panels are filled up with zeros to a multiple of it.
+# Words per turn of the loop of vectors.
 UNROLL = 4
 # Bytes of a vector → rows and vectors of a tile: sums, B's vectors and a broadcast fill 32 registers or 16.
 SHAPES = {64: (12, 2), 32: (6, 2), 16: (6, 2)}
+# Of a matrix unit: two by two of its tiles are the sums, two the rows of A, two the columns of B.
+MATRIX_SHAPE = (2 * SIDE, 2)
 # Ways whose products need registers of their own before they are added.
 NARROWER = {"int8 vpmaddwd 512": (8, 2)}
-# Bytes of a line of the caches, and by which A's panel, which comes from the second cache, is asked for beforehand.
-LINE, AHEAD = 64, 1024
+# Bytes by which A's panel, which comes from the second cache, is asked for beforehand.
+AHEAD = 1024
 POINTER, BYTE = ir.IntType(64), ir.IntType(8)
 
 
@@ -43,9 +47,16 @@ class Tile:
         """Of C in one tile."""
         return self.vectors * self.dot.lanes
 
+    @property
+    def unit(self) -> int:
+        """Words per turn of the loop over panels, which are filled up with zeros to a multiple of it."""
+        return SIDE if self.dot.matrix else UNROLL
+
 
 def tile_of(dot: Dot) -> Tile:
     """The tile that suits the registers of a way to add products."""
+    if dot.matrix:
+        return Tile(dot, *MATRIX_SHAPE)
     rows, vectors = NARROWER.get(dot.name) or SHAPES[dot.lanes * np.dtype(dot.total).itemsize]
     return Tile(dot, rows, vectors)
 
@@ -90,6 +101,8 @@ tile_rows = _constant(lambda tile: tile.rows)
 tile_columns = _constant(lambda tile: tile.columns)
 tile_group = _constant(lambda tile: tile.dot.group)
 tile_unsigned = _constant(lambda tile: int(tile.dot.unsigned))
+tile_unit = _constant(lambda tile: tile.unit)
+tile_matrix = _constant(lambda tile: int(tile.dot.matrix))
 
 
 def _packer(height_of: Any, flips: Any) -> Any:
@@ -123,7 +136,7 @@ def _packer(height_of: Any, flips: Any) -> Any:
                     builder.gep(first_of_row, [builder.mul(right, ir.Constant(POINTER, g))]) for g in range(dot.group)
                 ]
                 numbers = [builder.load(builder.bitcast(at, kind.as_pointer()), align=size) for at in places]
-                return _joined(builder, numbers, flip)
+                return joined(builder, numbers, flip)
 
             def put(words: Any, r: int) -> None:
                 step = builder.bitcast(into, words.type.element.as_pointer())
@@ -143,20 +156,6 @@ def _packer(height_of: Any, flips: Any) -> Any:
     return operation(generator)
 
 
-def _joined(builder: Any, numbers: list[Any], flip: int) -> Any:
-    """Vectors of numbers k, k + 1, … as one vector of words; a single one is the word."""
-    if len(numbers) == 1:
-        return numbers[0]
-    bits, count = 32 // len(numbers), numbers[0].type.count
-    wide, field = (ir.VectorType(ir.IntType(size), count) for size in (32, bits))
-    word: Any = ir.Constant(wide, None)
-    for g, number in enumerate(numbers):
-        flipped = builder.xor(number, ir.Constant(number.type, [flip] * count)) if flip else number
-        exact = builder.sext(flipped, field) if flipped.type.element.width < bits else flipped
-        word = builder.or_(word, builder.shl(builder.zext(exact, wide), ir.Constant(wide, [bits * g] * count)))
-    return word
-
-
 pack_rows = _packer(lambda tile: tile.rows, flips=True)
 pack_columns = _packer(lambda tile: tile.columns, flips=False)
 
@@ -167,11 +166,12 @@ def _address(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> 
     return builder.bitcast(builder.gep(data, [offset]), BYTE.as_pointer())
 
 
-def _prefetch(builder: Any, pointer: Any) -> None:
-    """Ask for the line of a pointer, in all caches."""
-    kind = ir.FunctionType(ir.VoidType(), [pointer.type, *[ir.IntType(32)] * 3])
-    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    builder.call(function, [pointer, *(ir.Constant(ir.IntType(32), value) for value in (1, 3, 1))])
+def _corner(context: Any, builder: Any, kind: Any, array: Any, row: Any, column: Any) -> tuple[Any, Any]:
+    """Pointer to the bytes of array[row, column], and the bytes from there to the next row."""
+    target = context.make_array(kind)(context, builder, array)
+    down, right = cgutils.unpack_tuple(builder, target.strides)
+    place = builder.add(builder.mul(row, down), builder.mul(column, right))
+    return builder.gep(builder.bitcast(target.data, BYTE.as_pointer()), [place]), down
 
 
 def _at(builder: Any, start: Any, offset: int, kind: Any) -> Any:
@@ -188,7 +188,7 @@ def tile_product(
     ----------
     tile : a Tile
     a, a_at, b, b_at : flat arrays of words, where the panels begin: `rows` words, or `columns`, per inner word
-    words : length of the panels, a multiple of UNROLL
+    words : length of the panels, a multiple of the tile's unit
     c : (·, ·) array of the tile's sums, whose columns lie one behind the other
     more : (alpha, accumulate, start, start_at): a factor, whether C is added to, and a flat array with the initial sum
         of each column (read only by a tile whose bytes are unsigned)
@@ -198,6 +198,11 @@ def tile_product(
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         _, a_array, a_first, b_array, b_first, length, c_array, row, column, rest = arguments
         alpha, accumulate, start_array, start_first = cgutils.unpack_tuple(builder, rest)
+        if shape.dot.matrix:
+            panels = _address(context, builder, a, a_array, a_first), _address(context, builder, b, b_array, b_first)
+            corner, down = _corner(context, builder, c, c_array, row, column)
+            matrix_product(builder, shape.dot, panels, length, (corner, down), (alpha, accumulate))
+            return context.get_dummy_value()
         total = ir.VectorType(context.get_value_type(c.dtype), shape.dot.lanes)
         size = c.dtype.bitwidth // 8
         places = [(r, v) for r in range(shape.rows) for v in range(shape.vectors)]
@@ -207,15 +212,10 @@ def tile_product(
             begin = _address(context, builder, more[2], start_array, start_first)
             wide = [_at(builder, begin, v * shape.dot.lanes * size, total) for v in range(shape.vectors)]
             first = [builder.load(pointer, align=size) for pointer in wide]
-        target = context.make_array(c)(context, builder, c_array)
-        strides = cgutils.unpack_tuple(builder, target.strides)
-        corner = builder.gep(
-            builder.bitcast(target.data, BYTE.as_pointer()),
-            [builder.add(builder.mul(row, strides[0]), builder.mul(column, strides[1]))],
-        )
-        lines = [builder.gep(corner, [builder.mul(strides[0], ir.Constant(POINTER, r))]) for r in range(shape.rows)]
+        corner, down = _corner(context, builder, c, c_array, row, column)
+        lines = [builder.gep(corner, [builder.mul(down, ir.Constant(POINTER, r))]) for r in range(shape.rows)]
         for line in lines:
-            _prefetch(builder, line)
+            prefetch(builder, line)
         sums = {place: cgutils.alloca_once_value(builder, first[place[1]]) for place in places}
         _panels(context, builder, shape, (a, a_array, a_first), (b, b_array, b_first), length, sums)
         factor = spread(builder, alpha, shape.dot.lanes)
@@ -245,7 +245,7 @@ def _panels(context: Any, builder: Any, shape: Tile, a: Any, b: Any, length: Any
         here = builder.gep(left, [builder.mul(loop.index, ir.Constant(POINTER, UNROLL * shape.rows * size))])
         there = builder.gep(right, [builder.mul(loop.index, ir.Constant(POINTER, UNROLL * shape.columns * size))])
         for line in range(0, UNROLL * shape.rows * size, LINE):
-            _prefetch(builder, builder.gep(here, [ir.Constant(POINTER, AHEAD + line)]))
+            prefetch(builder, builder.gep(here, [ir.Constant(POINTER, AHEAD + line)]))
         for step in range(UNROLL):
             columns = [
                 builder.load(

@@ -10,14 +10,18 @@ from __future__ import annotations
 import numba
 from numba.extending import overload
 
+from clustermark.devices.simd_dots import SIDE
+from clustermark.devices.simd_matrix import begin_tiles, end_tiles
+from clustermark.devices.simd_matrix_product import pack_square
 from clustermark.devices.simd_tiles import (
-    UNROLL,
     pack_columns,
     pack_rows,
     tile_columns,
     tile_group,
+    tile_matrix,
     tile_product,
     tile_rows,
+    tile_unit,
     tile_unsigned,
 )
 
@@ -50,9 +54,9 @@ def _word_of(tile, x, i, k, k_stop, flip):
 
 @numba.njit(nogil=True)
 def padded_words(tile, length):
-    """Words of a panel of that many numbers, a multiple of UNROLL."""
-    words = (length + tile_group(tile) - 1) // tile_group(tile)
-    return (words + UNROLL - 1) // UNROLL * UNROLL
+    """Words of a panel of that many numbers, a multiple of the tile's unit."""
+    words, unit = (length + tile_group(tile) - 1) // tile_group(tile), tile_unit(tile)
+    return (words + unit - 1) // unit * unit
 
 
 @numba.njit(nogil=True, inline="always")
@@ -105,6 +109,36 @@ def _pack_rest(tile, of_a, x, first, stop, k_start, k_stop, buffer, at, is_whole
 
 
 @numba.njit(nogil=True)
+def pack_squares(tile, x, start, stop, k_start, k_stop, buffer):
+    """A's panels for a matrix unit: per 16 words, the panel's rows one after the other, 16 words of each.
+
+    Rows and words beyond are zero.
+    """
+    height, group, words = tile_rows(tile), tile_group(tile), padded_words(tile, k_stop - k_start)
+    by_rows, by_columns = x.strides[0] == x.itemsize, x.strides[1] == x.itemsize
+    for first in range(start, start + (stop - start + height - 1) // height * height, SIDE):
+        panel = (first - start) // height * height
+        for word in range(0, words, SIDE):
+            at = panel * words + word * height + (first - start - panel) * SIDE
+            k = k_start + word * group
+            if first + SIDE <= stop and k + SIDE * group <= k_stop and (by_rows or by_columns):
+                pack_square(tile, x, first, k, buffer, at, int(not by_columns))
+            else:
+                _pack_part(tile, x, first, min(stop - first, SIDE), k, k_stop, buffer, at)
+
+
+@numba.njit(nogil=True)
+def _pack_part(tile, x, first, rows, k, k_stop, buffer, at):
+    """A square of `rows` rows and of numbers before k_stop, with any strides, else zero."""
+    buffer[at : at + SIDE * SIDE] = 0
+    for row in range(rows):
+        for word in range(SIDE):
+            number = k + word * tile_group(tile)
+            if number < k_stop:
+                buffer[at + row * SIDE + word] = word_of(tile, x, first + row, number, k_stop, 0)
+
+
+@numba.njit(nogil=True)
 def column_offsets(x, start, stop, k_start, k_stop, offsets):
     """−128 times the sum of each row of x, which is a column of B: what bytes stored plus 128 add too much."""
     for row in range(start, stop):
@@ -116,7 +150,11 @@ def column_offsets(x, start, stop, k_start, k_stop, offsets):
 
 @numba.njit(nogil=True)
 def multiply_block(tile, a_panels, b_panels, words, c, rows, columns, alpha, accumulate, offsets, scratch):
-    """C[rows, columns] by tiles; one that C cannot take as it is goes through `scratch`."""
+    """C[rows, columns] by tiles; one that C cannot take as it is goes through `scratch`.
+
+    words : of A's panels; of B's; from which of B's on A's lie
+    """
+    words, deep, b_first = words
     height, width = tile_rows(tile), tile_columns(tile)
     direct = c.strides[1] == c.itemsize
     for j in range(columns[0], columns[1], width):
@@ -127,7 +165,7 @@ def multiply_block(tile, a_panels, b_panels, words, c, rows, columns, alpha, acc
             target = c if whole else scratch
             row, column = (i, j) if whole else (0, 0)
             adds = accumulate if whole else 0
-            panels = (a_panels, (i - rows[0]) * words, b_panels, (j - columns[0]) * words, words)
+            panels = (a_panels, (i - rows[0]) * words, b_panels, (j - columns[0]) * deep + b_first * width, words)
             tile_product(tile, *panels, target, row, column, (alpha, adds, offsets, j - columns[0]))
             if not whole:
                 _copy_part(scratch, c[i : i + high, j : j + wide], accumulate)
@@ -148,21 +186,30 @@ def multiply_panels(tile, a, b_transposed, c, alpha, accumulate, blocks, a_panel
     tile : Tile
     a, b_transposed, c : (m, k), (n, k), (m, n), any strides
     alpha : of the type of C
-    blocks : rows of A, columns of B and length of the inner index that are packed at a time
+    blocks : rows of A, columns of B and length of the inner index that are multiplied at a time, and the length, a
+        multiple of that, for which B is packed at a time: C's block then stays near while the inner index goes on
     a_panels, b_panels, offsets, scratch : buffers of the host
     """
     (m, k), n = a.shape, b_transposed.shape[0]
-    unsigned = tile_unsigned(tile)
+    unsigned, matrix, group = tile_unsigned(tile), tile_matrix(tile), tile_group(tile)
+    begin_tiles(tile)
     for j in range(0, n, blocks[1]):
         columns = (j, min(j + blocks[1], n))
-        for p in range(0, k, blocks[2]):
-            p_stop = min(p + blocks[2], k)
-            words = padded_words(tile, p_stop - p)
-            pack(tile, False, b_transposed, columns[0], columns[1], p, p_stop, b_panels)
+        for d in range(0, k, blocks[3]):
+            d_stop = min(d + blocks[3], k)
+            deep = padded_words(tile, d_stop - d)
+            pack(tile, False, b_transposed, columns[0], columns[1], d, d_stop, b_panels)
             if unsigned:
-                column_offsets(b_transposed, columns[0], columns[1], p, p_stop, offsets)
+                column_offsets(b_transposed, columns[0], columns[1], d, d_stop, offsets)
             for i in range(0, m, blocks[0]):
                 rows = (i, min(i + blocks[0], m))
-                pack(tile, True, a, rows[0], rows[1], p, p_stop, a_panels)
-                add = accumulate if p == 0 else 1
-                multiply_block(tile, a_panels, b_panels, words, c, rows, columns, alpha, add, offsets, scratch)
+                for p in range(d, d_stop, blocks[2]):
+                    p_stop = min(p + blocks[2], d_stop)
+                    if matrix:
+                        pack_squares(tile, a, rows[0], rows[1], p, p_stop, a_panels)
+                    else:
+                        pack(tile, True, a, rows[0], rows[1], p, p_stop, a_panels)
+                    words = (padded_words(tile, p_stop - p), deep, (p - d) // group)
+                    add = accumulate if p == 0 else 1
+                    multiply_block(tile, a_panels, b_panels, words, c, rows, columns, alpha, add, offsets, scratch)
+    end_tiles(tile)

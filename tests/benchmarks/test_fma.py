@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from clustermark.devices import fma
-from clustermark.devices.dot_chains import CHAINS, dot_chains
+from clustermark.devices.dot_chains import CHAINS, dot_chains, products_per_iteration
 from clustermark.devices.simd_dots import DOTS, choose_dot, host_features
 from clustermark.devices.simd_tiles import tile_of
 
@@ -46,7 +46,10 @@ def test_flops_are_counted_per_lane_and_chain() -> None:
     assert fma.flop_per_iteration("float32") == 2 * fma.CHAINS * fma.vector_bytes() // 4
 
 
-@pytest.mark.parametrize("name", [choose_dot("int8", host_features()).name, "int8 vpdpbusd plain", "bf16 as fp32"])
+@pytest.mark.parametrize(
+    "name",
+    [choose_dot("int8", host_features()).name, "int8 vpdpbusd plain", "bf16 as fp32", "bf16 tdpbf16ps plain"],
+)
 def test_chains_of_words_add_up_what_they_count(name: str) -> None:
     dot = DOTS[name]
     numbers = [3, 5, 7, 2][: dot.group]
@@ -54,7 +57,7 @@ def test_chains_of_words_add_up_what_they_count(name: str) -> None:
         word = sum((int(np.float32(x).view(np.uint32)) >> 16) << 16 * i for i, x in enumerate(numbers))
     else:
         word = sum(x << 32 // dot.group * i for i, x in enumerate(numbers))
-    expected = CHAINS * dot.lanes * 10 * sum(x * x for x in numbers)
+    expected = 10 * products_per_iteration(dot) / dot.group * sum(x * x for x in numbers)
     assert dot_chains(tile_of(dot), 10, np.int32(word), np.int32(word)) == expected
 
 

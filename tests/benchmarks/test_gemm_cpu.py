@@ -18,7 +18,7 @@ from clustermark.devices.simd_tiles import UNROLL, tile_of
 ELEMENTS = ("float64", "float32", "int8", "uint16")
 # The best way of every type, and stand-ins for instructions that this CPU may lack.
 WAYS = {choose_dot(element, host_features()).name: None for element in ELEMENTS}
-WAYS |= {"int8 vpdpbusd plain": None, "bf16 vdpbf16ps plain": None}
+WAYS |= dict.fromkeys(("int8 vpdpbusd plain", "bf16 vdpbf16ps plain", "int8 tdpbssd plain", "bf16 tdpbf16ps plain"))
 # Beyond a tile, a block of rows and a block of words in every type, by numbers that divide by nothing.
 SIZES = [(1, 1, 1), (7, 17, 5), (13, 3, 33), (151, 1301, 35)]
 
@@ -112,6 +112,9 @@ def test_what_does_not_fit_is_refused_with_both_sides_named() -> None:
         ("int8", "avx2 avxvnni avxvnniint8", "int8 vpdpbssd 256", NATIVE),
         ("int8", "avx2 avx512f avx512bw", "int8 vpmaddwd 512", NATIVE),
         ("int8", "avx2 avx512f avx512bw avx512vnni", "int8 vpdpbusd 512", NATIVE),
+        ("int8", "avx512f avx512vnni amx-tile amx-int8", "int8 tdpbssd", NATIVE),
+        ("uint16", "avx512f avx512bf16 amx-tile amx-bf16", "bf16 tdpbf16ps", NATIVE),
+        ("uint16", "avx512f avx512bf16 amx-tile amx-int8", "bf16 vdpbf16ps 512", NATIVE),
         ("int8", "sse2", "int8 pairs of int16", EMULATED),
         ("uint16", "avx512f avx512bf16", "bf16 vdpbf16ps 512", NATIVE),
         ("uint16", "avx512f avx512bw", "bf16 as fp32", EMULATED),
@@ -132,6 +135,8 @@ INSTRUCTIONS = {
     ("znver4", "bf16 vdpbf16ps 512"): "vdpbf16ps",
     ("sapphirerapids", "int8 vpdpbusd 512"): "vpdpbusd",
     ("sapphirerapids", "float64 fma 512"): "vfmadd",
+    ("sapphirerapids", "int8 tdpbssd"): "tdpbssd",
+    ("sapphirerapids", "bf16 tdpbf16ps"): "tdpbf16ps",
     ("alderlake", "int8 vpdpbusd 256"): "vpdpbusd",
     ("sierraforest", "int8 vpdpbssd 256"): "vpdpbssd",
     ("skylake-avx512", "int8 vpmaddwd 512"): "vpmaddwd",
@@ -141,11 +146,14 @@ import sys
 import numba
 import numpy as np
 from clustermark.devices.simd_dots import DOTS
+from clustermark.devices.simd_matrix import begin_tiles, end_tiles
 from clustermark.devices.simd_tiles import tile_of, tile_product
 
 @numba.njit
 def product(tile, a, b, c, alpha, start):
-    tile_product(tile, a, 0, b, 0, 64, c, 0, 0, (alpha, 1, start, 0))
+    begin_tiles(tile)
+    tile_product(tile, a, 0, b, 0, 1024, c, 0, 0, (alpha, 1, start, 0))
+    end_tiles(tile)
 
 for name in sys.argv[1:]:
     dot = DOTS[name]
@@ -177,5 +185,12 @@ def test_code_for_another_cpu_has_its_instruction_and_keeps_its_sums_in_register
         turns = [block.partition("\tj")[0] for block in re.split(r"\t\t\.LBB\S+:", line)]
         counted = {turn: turn.count(f"\t{INSTRUCTIONS[cpu, name]}") for turn in turns}
         turn = max(turns, key=lambda each: counted[each])
-        assert counted[turn] == UNROLL * shape.rows * shape.vectors
+        if shape.dot.matrix:
+            # Two tiles of A and two of B are loaded, each once, for four products.
+            assert counted[turn] == 4
+            assert turn.count("\ttileloadd") == 4
+            assert "ldtilecfg" in line
+            assert "tilerelease" in line
+        else:
+            assert counted[turn] == UNROLL * shape.rows * shape.vectors
         assert "%rsp" not in turn, "a sum, a row or a column went through memory"
