@@ -127,7 +127,7 @@ def begin_tiles(typing_context: Any, tile: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if dot.matrix and dot.needs:
-            # Palette 1, first row 0, 14 bytes of nothing; bytes of a row and rows of each of 16 tiles, 8 of which exist.
+            # Palette 1, first row 0, nothing; then bytes of a row, and rows, of each of 16 tiles, 8 of which exist.
             setting = [1, *[0] * 15, *[ROW, 0] * TILES, *[0] * 16, *[SIDE] * TILES, *[0] * 8]
             kind = ir.ArrayType(BYTE, len(setting))
             slot = cgutils.alloca_once(builder, kind)

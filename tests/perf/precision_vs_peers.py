@@ -1,9 +1,11 @@
 """Matrix products of every type beside OpenBLAS and oneDNN, and the triad beside C: alternated, in one process each.
 
     python tests/perf/precision_vs_peers.py gemm --n 2048 --threads 1 --rounds 7
+    python tests/perf/precision_vs_peers.py gemm --types bf16,int8 --no-tiles
     python tests/perf/precision_vs_peers.py triad --threads 2
 
-A round measures the FMA peak, then every side once; a figure is the median over rounds of side ÷ peak of its round.
+A round measures the peak of the instruction that our product uses, then every side once; a figure is the median over
+rounds of side ÷ peak of its round.
 CLUSTERMARK_TORCH_PYTHON names a Python with torch, which takes part through a process of its own.
 """
 
@@ -29,14 +31,20 @@ from threadpoolctl import threadpool_limits
 from clustermark.benchmarks.kernels.gemm_host_cpu import Workspace, multiply
 from clustermark.benchmarks.kernels.stream_host_cpu import aligned, stream_step
 from clustermark.benchmarks.membw import SCALAR
+from clustermark.core.number_formats import bf16_bits
 from clustermark.devices import fma
 from clustermark.devices.cpu import CpuDevice
-from clustermark.devices.dot_chains import CHAINS, dot_chains
-from clustermark.devices.simd_dots import choose_dot, host_features
+from clustermark.devices.dot_chains import dot_chains, products_per_iteration
+from clustermark.devices.simd_dots import NATIVE, Dot, host_features
 from clustermark.devices.simd_tiles import tile_of
 
 HERE = Path(__file__).resolve().parent
-ELEMENTS = {"fp64": "float64", "fp32": "float32", "int8": "int8"}
+ELEMENTS = {"fp64": "float64", "fp32": "float32", "int8": "int8", "bf16": "uint16"}
+# What torch calls them, and the features without which its product of them is no fast one: a minute each.
+TORCH_KINDS = {"fp64": "float64", "fp32": "float32", "int8": "int8", "bf16": "bfloat16"}
+TORCH_NEEDS = {"int8": {"avx512vnni", "avxvnni"}, "bf16": {"avx512bf16", "amx-bf16"}}
+# What keeps oneDNN from tiles: the widest set of instructions without them.
+WITHOUT_TILES = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16"}
 TARGET = 0.85
 # A process of its own with torch: makes its matrices, then answers every line with the seconds of one product.
 TORCH = """
@@ -44,9 +52,12 @@ import sys, time
 import torch
 kind, n, threads, clock = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), getattr(time, sys.argv[4])
 torch.set_num_threads(threads)
-a, b = (torch.rand(n, n, dtype=getattr(torch, kind)) - 0.5 for _ in range(2))
-c = torch.empty(n, n, dtype=a.dtype)
-product = lambda: torch.matmul(a, b, out=c)
+whole = kind == "int8"
+make = (lambda: torch.randint(-127, 128, (n, n), dtype=torch.int8)) if whole else (
+    lambda: (torch.rand(n, n) - 0.5).to(getattr(torch, kind)))
+a, b = make(), make()
+c = torch.empty(n, n, dtype=torch.int32 if whole else a.dtype)
+product = lambda: (torch._int_mm if whole else torch.matmul)(a, b, out=c)
 product()
 print(torch.__version__, flush=True)
 for line in sys.stdin:
@@ -66,12 +77,12 @@ def seconds_of(call: Callable[[], object], clock: Callable[[], float] = time.per
 class Torch:
     """torch in a process of its own; `seconds` of one product."""
 
-    def __init__(self, python: str, kind: str, n: int, threads: int, clock: str) -> None:
+    def __init__(self, python: str, kind: str, n: int, threads: int, clock: str, tiles: bool) -> None:
         """Starts it and waits until it has multiplied once; raises OSError or ValueError where it cannot."""
         command = [python, "-c", TORCH, kind, str(n), str(threads), clock]
-        self.child: Any = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        environment = os.environ if tiles else {**os.environ, **WITHOUT_TILES}
+        pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+        self.child: Any = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing, text=True, env=environment)
         self.version = self.child.stdout.readline().strip()
         if not self.version:
             raise ValueError("torch did not start")
@@ -88,15 +99,16 @@ class Torch:
         self.child.wait(timeout=30)
 
 
-def peak_of(precision: str, threads: int, clock: Callable[[], float]) -> Callable[[], float]:
+def peak_of(precision: str, threads: int, clock: Callable[[], float], dot: Dot) -> Callable[[], float]:
     """A call that measures op/s of chains in registers on so many threads, the best of five short windows."""
     pool = ThreadPoolExecutor(threads)
     # Half a millisecond; with more threads 15 ms, beside which it is little that one starts after the other.
     iterations = 100_000 if threads == 1 else 3_000_000
-    if precision == "int8":
-        dot = choose_dot("int8", host_features())
+    if dot.matrix:
+        iterations //= 10
+    if precision in ("int8", "bf16"):
         tile, one = tile_of(dot), np.int32(1)
-        operations = 2.0 * CHAINS * dot.lanes * dot.group * iterations * threads
+        operations = 2.0 * products_per_iteration(dot) * iterations * threads
 
         def once(thread: int) -> float:
             return float(dot_chains(tile, iterations, one, one))
@@ -123,17 +135,27 @@ def operands(precision: str, n: int) -> tuple[Any, Any, Any]:
     if precision == "int8":
         a, b = (rng.integers(-127, 128, (n, n), np.int8) for _ in range(2))
         return a, b, np.zeros((n, n), np.int32)
+    if precision == "bf16":
+        a, b = (bf16_bits(rng.uniform(-0.5, 0.5, (n, n))) for _ in range(2))
+        return a, b, np.zeros((n, n), np.float32)
     a, b = (rng.uniform(-0.5, 0.5, (n, n)).astype(ELEMENTS[precision]) for _ in range(2))
     return a, b, np.zeros_like(a)
 
 
 def compare_products(
-    precision: str, n: int, threads: int, rounds: int, clock_name: str = "perf_counter"
+    precision: str, n: int, threads: int, rounds: int, clock_name: str = "perf_counter", tiles: bool = True
 ) -> tuple[list[list[str]], str]:
-    """Rows of the table for one precision, size and number of threads, and what disturbed them."""
+    """Rows of the table for one precision, size and number of threads, and what disturbed them.
+
+    tiles : whether a matrix unit (AMX) may be used, by torch too
+    """
     clock = getattr(time, clock_name)
     a, b, c = operands(precision, n)
-    workspace = Workspace(ELEMENTS[precision], threads)
+    features = {name for name in host_features() if tiles or not name.startswith("amx")}
+    workspace = Workspace(ELEMENTS[precision], threads, features)
+    dot = workspace.dot
+    if dot.path != NATIVE:
+        raise ValueError(f"{precision} is emulated on this CPU: no speed")
     odd = tuple(x[: n - 3, : n - 5] for x in (a, b, c))
     sides: dict[str, tuple[Callable[[], float], float]] = {}
 
@@ -141,16 +163,18 @@ def compare_products(
         work = 2.0 * x.shape[0] * x.shape[1] * y.shape[1]
         sides[name] = (lambda: seconds_of(lambda: multiply(x, y, out, workspace), clock), work)
 
-    add("ours", a, b, c)
-    add("ours, A and B transposed", a.T, b.T, c)
-    add("ours, n-3 × n-5 × n-5, strided", odd[0], b[: n - 5, : n - 5], odd[2])
-    if precision != "int8":
+    own = f"ours, {dot.name.partition(' ')[2]}"
+    add(own, a, b, c)
+    add(f"{own}, A and B transposed", a.T, b.T, c)
+    add(f"{own}, n-3 × n-5 × n-5, strided", odd[0], b[: n - 5, : n - 5], odd[2])
+    if precision in ("fp64", "fp32"):
         sides["NumPy (OpenBLAS)"] = (lambda: seconds_of(lambda: np.matmul(a, b, out=c), clock), 2.0 * n**3)
     python, torch = os.environ.get("CLUSTERMARK_TORCH_PYTHON"), None
-    if python and precision != "int8":  # torch has no fast int8 product for CPUs without VNNI: a minute each
-        torch = Torch(python, ELEMENTS[precision], n, threads, clock_name)
+    needs = TORCH_NEEDS.get(precision, set())
+    if python and (not needs or needs & features):
+        torch = Torch(python, TORCH_KINDS[precision], n, threads, clock_name, tiles)
         sides[f"torch {torch.version}"] = (torch.seconds, 2.0 * n**3)
-    peak = peak_of(precision, threads, clock)
+    peak = peak_of(precision, threads, clock, dot)
     rates: dict[str, list[float]] = {name: [] for name in sides}
     shares: dict[str, list[float]] = {name: [] for name in sides}
     with threadpool_limits(threads), Watch(pressure_counts=False) as watch:
@@ -163,7 +187,7 @@ def compare_products(
                 shares[name].append(rates[name][-1] / (0.5 * (before + peak())))
     if torch is not None:
         torch.close()
-    plain = float(np.median(shares["ours"]))
+    plain = float(np.median(shares[own]))
     rows = []
     for name, share in shares.items():
         low, middle, high = np.quantile(share, (0.25, 0.5, 0.75))
@@ -230,6 +254,7 @@ def main() -> int:
     parser.add_argument("--n", type=int, default=2048)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--no-tiles", action="store_true", help="leave the CPU's matrix unit (AMX) out, on all sides")
     parser.add_argument(
         "--cpu-time", action="store_true", help="of one thread: what others take of the core is left out"
     )
@@ -243,7 +268,9 @@ def main() -> int:
         return 0
     for precision in options.types.split(","):
         clock = "thread_time" if options.cpu_time else "perf_counter"
-        rows, load = compare_products(precision, options.n, options.threads, options.rounds, clock)
+        rows, load = compare_products(
+            precision, options.n, options.threads, options.rounds, clock, not options.no_tiles
+        )
         print(tabulate(rows, GEMM_HEADER, disable_numparse=True))
         print(load or "quiet machine", flush=True)
     return 0

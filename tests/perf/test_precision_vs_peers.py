@@ -22,18 +22,21 @@ def share(text: str) -> float:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("n", [2048, 4096])
-@pytest.mark.parametrize("precision", ["fp64", "fp32", "int8"])
+@pytest.mark.parametrize("precision", ["fp64", "fp32", "int8", "bf16"])
 def test_a_product_reaches_its_share_of_the_peak_whatever_its_strides(
     benchmark: BenchmarkFixture, judge: Judge, say: Callable[[str], None], precision: str, n: int, threads: int
 ) -> None:
     if threads > usable_cores():
         pytest.skip("two threads on one core measure the scheduler")
-    rows, load = benchmark.pedantic(compare_products, args=(precision, n, threads, 5), rounds=1)
+    try:
+        rows, load = benchmark.pedantic(compare_products, args=(precision, n, threads, 5), rounds=1)
+    except ValueError as error:
+        pytest.skip(str(error))
     say(tabulate(rows, GEMM_HEADER, disable_numparse=True))
     figures = []
     for row in (row for row in rows if row[3].startswith("ours")):
         low, high = (share(end) for end in row[6].split(" … "))
-        least = TARGET if row[3] == "ours" else TARGET**2
+        least = TARGET**2 if row[3].endswith(("transposed", "strided")) else TARGET
         figures.append(Figure(" ".join(row[:4]), share(row[5]), Target(math.inf, least), (low, high)))
     judge(load, *figures)
 
