@@ -13,14 +13,14 @@ from numba.core import cgutils, types
 
 from clustermark.devices.simd_dots import SIDE, Dot, joined
 from clustermark.devices.simd_matrix import BYTE, LONG, ROW, WORD, unit_of
-from clustermark.devices.simd_memory import LINE, prefetch
+from clustermark.devices.simd_memory import LINE
 from clustermark.devices.simd_types import operation, spread
 
 # Which tiles are the sums, row by row, which A's rows, which B's columns.
 SUMS, OF_A, OF_B = ((0, 1), (2, 3)), (4, 5), (6, 7)
 PLACES = ((0, 0), (0, 1), (1, 0), (1, 1))
-# Bytes of one turn's words in both panels, and by how many turns A's, which come from the second cache, are asked for.
-TURN, AHEAD = 2 * SIDE * ROW, 2
+# Bytes of one turn's words in a panel.
+TURN = 2 * SIDE * ROW
 
 
 def matrix_product(
@@ -54,8 +54,6 @@ def matrix_product(
                 unit.zero(SUMS[r][v])
     with cgutils.for_range(builder, builder.sdiv(words, ir.Constant(LONG, SIDE))) as loop:
         here, there = (builder.gep(panel, [builder.mul(loop.index, ir.Constant(LONG, TURN))]) for panel in panels)
-        for line in range(0, TURN, LINE):
-            prefetch(builder, builder.gep(here, [ir.Constant(LONG, AHEAD * TURN + line)]))
         for part in range(2):
             unit.load(OF_A[part], builder.gep(here, [ir.Constant(LONG, part * SIDE * ROW)]), row)
             unit.load(OF_B[part], builder.gep(there, [ir.Constant(LONG, part * ROW)]), wide)

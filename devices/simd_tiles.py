@@ -111,7 +111,8 @@ def _packer(height_of: Any, flips: Any) -> Any:
     def generator(typing_context: Any, tile: Any, x: Any, i: Any, k: Any, buffer: Any, at: Any, lines: Any) -> Any:
         """buffer[at : at + height] = the word at column k of rows i … of x; no bounds are checked.
 
-        lines : whether rows lie side by side (x.strides[0] is the size of a number): one load then serves all
+        lines : 1 where rows lie side by side (x.strides[0] is the size of a number): one load then serves all; 2 where
+            the numbers of a row do: one load then is a word; else 0
         """
         dot, height = tile.tile.dot, height_of(tile.tile)
 
@@ -138,17 +139,36 @@ def _packer(height_of: Any, flips: Any) -> Any:
                 numbers = [builder.load(builder.bitcast(at, kind.as_pointer()), align=size) for at in places]
                 return joined(builder, numbers, flip)
 
+            def row_word(r: int) -> Any:
+                """Word of one row whose numbers lie side by side."""
+                kind = ir.VectorType(element, dot.group)
+                place = builder.gep(start, [builder.mul(down, ir.Constant(POINTER, r))])
+                numbers = builder.load(builder.bitcast(place, kind.as_pointer()), align=size)
+                if flip:
+                    numbers = builder.xor(numbers, ir.Constant(kind, [flip] * dot.group))
+                wide = ir.VectorType(ir.IntType(32 // dot.group), dot.group)
+                if kind.element.width < wide.element.width:
+                    numbers = builder.sext(numbers, wide)
+                return builder.bitcast(numbers, ir.VectorType(ir.IntType(32), 1))
+
             def put(words: Any, r: int) -> None:
                 step = builder.bitcast(into, words.type.element.as_pointer())
                 pointer = builder.gep(step, [ir.Constant(POINTER, r)])
                 builder.store(words, builder.bitcast(pointer, words.type.as_pointer()), align=4)
 
-            with builder.if_else(builder.trunc(by_lines, ir.IntType(1))) as (side_by_side, apart):
+            def is_(value: int) -> Any:
+                return builder.icmp_signed("==", by_lines, ir.Constant(POINTER, value))
+
+            with builder.if_else(is_(1)) as (side_by_side, apart):
                 with side_by_side:
                     put(word(0, height), 0)
-                with apart:
-                    for r in range(height):
-                        put(word(r, 1), r)
+                with apart, builder.if_else(is_(2)) as (whole, single):
+                    with whole:
+                        for r in range(height):
+                            put(row_word(r) if dot.group > 1 else word(r, 1), r)
+                    with single:
+                        for r in range(height):
+                            put(word(r, 1), r)
             return context.get_dummy_value()
 
         return types.void(tile, x, i, k, buffer, at, lines), generate
@@ -158,6 +178,41 @@ def _packer(height_of: Any, flips: Any) -> Any:
 
 pack_rows = _packer(lambda tile: tile.rows, flips=True)
 pack_columns = _packer(lambda tile: tile.columns, flips=False)
+
+
+@operation
+def panel_offsets(typing_context: Any, tile: Any, b: Any, b_at: Any, words: Any, offsets: Any, at: Any) -> Any:
+    """offsets[at : at + columns] = −Σ 128·b over each column of a panel of B, by the tile's own sums of products.
+
+    Nothing unless the tile's bytes are unsigned.
+    """
+    shape = tile.tile
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, b_array, b_first, length, sums_array, first = arguments
+        if not shape.dot.unsigned:
+            return context.get_dummy_value()
+        lanes, size = shape.dot.lanes, 4
+        vector = ir.VectorType(ir.IntType(32), lanes)
+        zero: Any = ir.Constant(vector, None)
+        slots = [cgutils.alloca_once_value(builder, zero) for _ in range(shape.vectors)]
+        start = _address(context, builder, b, b_array, b_first)
+        each_128: Any = ir.Constant(vector, [0x80808080] * lanes)
+        for slot in slots:
+            builder.store(zero, slot)
+        with cgutils.for_range(builder, length) as loop:
+            here = builder.gep(start, [builder.mul(loop.index, ir.Constant(POINTER, shape.columns * size))])
+            for v, slot in enumerate(slots):
+                words_here = builder.load(_at(builder, here, v * lanes * size, vector), align=size)
+                builder.store(shape.dot.emit(builder, builder.load(slot), each_128, words_here), slot)
+        into = _address(context, builder, offsets, sums_array, first)
+        for v, slot in enumerate(slots):
+            builder.store(
+                builder.sub(zero, builder.load(slot)), _at(builder, into, v * lanes * size, vector), align=size
+            )
+        return context.get_dummy_value()
+
+    return types.void(tile, b, b_at, words, offsets, at), generate
 
 
 def _address(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> Any:

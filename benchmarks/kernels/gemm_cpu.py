@@ -16,6 +16,7 @@ from clustermark.devices.simd_matrix_product import pack_square
 from clustermark.devices.simd_tiles import (
     pack_columns,
     pack_rows,
+    panel_offsets,
     tile_columns,
     tile_group,
     tile_matrix,
@@ -85,10 +86,11 @@ def pack(tile, of_a, x, start, stop, k_start, k_stop, buffer):
                     at = (row - start) * words + word * height
                     _pack_word(tile, of_a, x, row, k_start + word * group, buffer, at, 1)
     else:
+        lines = 2 if x.strides[1] == x.itemsize else 0
         for row in range(start, whole, height):
             for word in range(full):
                 at = (row - start) * words + word * height
-                _pack_word(tile, of_a, x, row, k_start + word * group, buffer, at, 0)
+                _pack_word(tile, of_a, x, row, k_start + word * group, buffer, at, lines)
     for first in range(start, stop, height):
         _pack_rest(tile, of_a, x, first, stop, k_start, k_stop, buffer, (first - start) * words, first < whole)
 
@@ -139,13 +141,10 @@ def _pack_part(tile, x, first, rows, k, k_stop, buffer, at):
 
 
 @numba.njit(nogil=True)
-def column_offsets(x, start, stop, k_start, k_stop, offsets):
-    """−128 times the sum of each row of x, which is a column of B: what bytes stored plus 128 add too much."""
-    for row in range(start, stop):
-        total = 0
-        for k in range(k_start, k_stop):
-            total += x[row, k]
-        offsets[row - start] = -128 * total
+def column_offsets(tile, b_panels, columns, words, offsets):
+    """−128 times the sum of each column of B, from its panels: what bytes of A plus 128 add too much."""
+    for first in range(0, columns, tile_columns(tile)):
+        panel_offsets(tile, b_panels, first * words, words, offsets, first)
 
 
 @numba.njit(nogil=True)
@@ -200,7 +199,7 @@ def multiply_panels(tile, a, b_transposed, c, alpha, accumulate, blocks, a_panel
             deep = padded_words(tile, d_stop - d)
             pack(tile, False, b_transposed, columns[0], columns[1], d, d_stop, b_panels)
             if unsigned:
-                column_offsets(b_transposed, columns[0], columns[1], d, d_stop, offsets)
+                column_offsets(tile, b_panels, columns[1] - columns[0], deep, offsets)
             for i in range(0, m, blocks[0]):
                 rows = (i, min(i + blocks[0], m))
                 for p in range(d, d_stop, blocks[2]):

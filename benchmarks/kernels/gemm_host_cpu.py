@@ -40,7 +40,7 @@ class Blocks:
 # 2 MiB: larger ones are slower where other programs share the caches.
 BLOCKS = {8: Blocks(48, 1024, 256, 256), 4: Blocks(48, 1024, 384, 384)}
 # Of a matrix unit, whose CPUs have 48 KiB and 2 MiB: products are so fast that every pass over C counts.
-MATRIX_BLOCKS = Blocks(256, 1024, 256, 2048)
+MATRIX_BLOCKS = Blocks(256, 512, 512, 1024)
 
 
 @dataclass(frozen=True)
