@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 PRECISIONS = {"cpu": ("fp64", "fp32", "int8", "bf16"), "cuda": ("fp64", "fp32", "fp16", "bf16", "int8")}
 
 
+# Iterations whose sums of ones their format holds: a matrix unit adds 32 and 64 to each in one.
+MOST_ITERATIONS = {"bf16": 2**19, "int8": 2**24}
 # Precision → NumPy type of its numbers and format of the sums, where several make a word of 32 bits.
-MOST_BF16 = 2**22
 WORDS = {"int8": ("int8", "int32"), "bf16": ("uint16", "fp32")}
 
 
@@ -127,8 +128,9 @@ def _on_cuda(case: Case, context: Context) -> Trial:
 def refuse(case: Case) -> str:
     """Precisions that have no chains on the device, counts that sums in float32 do not hold."""
     pair = refuse_pair(case, PRECISIONS)
-    if not pair and (case.device, case.precision) == ("cpu", "bf16") and int(case.params["iterations"]) > MOST_BF16:
-        return f"has sums of ones in fp32, exact up to iterations = {MOST_BF16}"
+    most = MOST_ITERATIONS.get(case.precision) if case.device == "cpu" else None
+    if not pair and most and int(case.params["iterations"]) > most:
+        return f"has sums of ones in {WORDS[case.precision][1]}, exact up to iterations = {most}"
     return pair
 
 
