@@ -16,9 +16,11 @@ from clustermark.devices.simd_types import operation, spread
 CHAINS, TILE_CHAINS = 12, 6
 
 
-def products_per_iteration(dot: Dot) -> int:
-    """That all chains add up in one iteration."""
-    return dot.products * (TILE_CHAINS if dot.matrix else CHAINS)
+def products_of_chains(dot: Dot, iterations: int) -> int:
+    """That all chains add up: a word per sum and iteration; a matrix unit does whole tiles of 16."""
+    if dot.matrix:
+        return TILE_CHAINS * dot.products * -(-iterations // SIDE)
+    return CHAINS * dot.products * iterations
 
 
 @operation
@@ -67,7 +69,8 @@ def _tile_chains(dot: Dot) -> Any:
             unit.load(tile, place, ir.Constant(LONG, 0))
         for chain in range(TILE_CHAINS):
             unit.zero(chain)
-        with cgutils.for_range(builder, arguments[1]):
+        turns = builder.sdiv(builder.add(arguments[1], ir.Constant(LONG, SIDE - 1)), ir.Constant(LONG, SIDE))
+        with cgutils.for_range(builder, turns):
             for chain in range(TILE_CHAINS):
                 unit.multiply(chain, 6, 7)
         element = ir.FloatType() if dot.total == "float32" else ir.IntType(32)

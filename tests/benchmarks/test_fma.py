@@ -6,8 +6,10 @@ import numba
 import numpy as np
 import pytest
 
+from clustermark.benchmarks.peak import MOST_ITERATIONS, PEAK
+from clustermark.core.case import Case
 from clustermark.devices import fma
-from clustermark.devices.dot_chains import CHAINS, dot_chains, products_per_iteration
+from clustermark.devices.dot_chains import CHAINS, dot_chains, products_of_chains
 from clustermark.devices.simd_dots import DOTS, choose_dot, host_features
 from clustermark.devices.simd_tiles import tile_of
 
@@ -57,7 +59,7 @@ def test_chains_of_words_add_up_what_they_count(name: str) -> None:
         word = sum((int(np.float32(x).view(np.uint32)) >> 16) << 16 * i for i, x in enumerate(numbers))
     else:
         word = sum(x << 32 // dot.group * i for i, x in enumerate(numbers))
-    expected = 10 * products_per_iteration(dot) / dot.group * sum(x * x for x in numbers)
+    expected = products_of_chains(dot, 10) / dot.group * sum(x * x for x in numbers)
     assert dot_chains(tile_of(dot), 10, np.int32(word), np.int32(word)) == expected
 
 
@@ -69,3 +71,11 @@ def test_the_machine_code_multiplies_once_per_chain() -> None:
     compiled(tile_of(dot), 1, np.int32(1), np.int32(1))
     (text,) = compiled.inspect_asm().values()
     assert text.count(f"\t{dot.name.split()[1]}\t") >= CHAINS
+
+
+def test_more_iterations_than_the_sums_hold_are_refused() -> None:
+    for precision, sums in (("bf16", "fp32"), ("int8", "int32")):
+        most = MOST_ITERATIONS[precision]
+        for iterations, refused in ((most, False), (most + 1, True)):
+            case = Case("peak", 1, {"iterations": iterations}, precision, "cpu", "local", "self", 1, 1)
+            assert (f"sums of ones in {sums}, exact up to iterations = {most}" in PEAK.refuse(case)) == refused

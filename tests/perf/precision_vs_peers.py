@@ -34,7 +34,7 @@ from clustermark.benchmarks.membw import SCALAR
 from clustermark.core.number_formats import bf16_bits
 from clustermark.devices import fma
 from clustermark.devices.cpu import CpuDevice
-from clustermark.devices.dot_chains import dot_chains, products_per_iteration
+from clustermark.devices.dot_chains import dot_chains, products_of_chains
 from clustermark.devices.simd_dots import NATIVE, Dot, host_features
 from clustermark.devices.simd_tiles import tile_of
 
@@ -104,11 +104,9 @@ def peak_of(precision: str, threads: int, clock: Callable[[], float], dot: Dot) 
     pool = ThreadPoolExecutor(threads)
     # Half a millisecond; with more threads 15 ms, beside which it is little that one starts after the other.
     iterations = 100_000 if threads == 1 else 3_000_000
-    if dot.matrix:
-        iterations //= 10
     if precision in ("int8", "bf16"):
         tile, one = tile_of(dot), np.int32(1)
-        operations = 2.0 * products_per_iteration(dot) * iterations * threads
+        operations = 2.0 * products_of_chains(dot, iterations) * threads
 
         def once(thread: int) -> float:
             return float(dot_chains(tile, iterations, one, one))
