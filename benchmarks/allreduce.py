@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clustermark.benchmarks.callers import CALLER, refuse_caller, steps_of
-from clustermark.benchmarks.elements import expected_sum, payload, refuse_sum, summing_trial
+from clustermark.benchmarks.elements import expected_sum, held, payload, refuse_sum, summing_trial
 from clustermark.core.context import Collective, Copy
 from clustermark.core.workload import Amount, Param, ParamValue, Trial, Workload
 
@@ -65,4 +65,5 @@ ALLREDUCE = Workload(
         CALLER,
     ),
     refuse=lambda case: refuse_sum(case) or refuse_caller(case),
+    memory=lambda case: held(case, 3),
 )

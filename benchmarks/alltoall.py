@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clustermark.benchmarks.callers import CALLER, refuse_caller, steps_of, trial_of
-from clustermark.benchmarks.elements import any_size, carrier, moved_payload, part_work, refuse_moved, scribbled
+from clustermark.benchmarks.elements import any_size, carrier, held, moved_payload, part_work, refuse_moved, scribbled
 from clustermark.core.context import Collective
 from clustermark.core.workload import Param, Trial, Workload
 
@@ -42,4 +42,5 @@ ALLTOALL = Workload(
     prepare=prepare,
     params=(Param("bytes", 65536, "size of the vector that each rank sends", "B", any_size), CALLER),
     refuse=lambda case: refuse_moved(case) or refuse_caller(case),
+    memory=lambda case: held(case, 3),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clustermark.benchmarks.callers import CALLER, refuse_caller, steps_of, trial_of
-from clustermark.benchmarks.elements import any_size, moved_payload, refuse_moved, scribbled
+from clustermark.benchmarks.elements import any_size, held, moved_payload, refuse_moved, scribbled
 from clustermark.core.context import Collective
 from clustermark.core.workload import Amount, Param, Trial, Workload
 
@@ -49,4 +49,5 @@ BROADCAST = Workload(
     prepare=prepare,
     params=(Param("bytes", 65536, "message size", "B", any_size), CALLER),
     refuse=refuse,
+    memory=lambda case: held(case, 2),
 )

@@ -29,6 +29,8 @@ CALLER = Param(
     "",
     one_of((AUTO, COMPILED, PYTHON)),
 )
+# Counts of one message, as an MPI int holds them.
+MOST_ELEMENTS = 2**31 - 1
 FROM_COMPILED = "calls from compiled code"
 FROM_PYTHON = "calls from Python"
 
@@ -40,13 +42,14 @@ class Steps:
     Attributes
     ----------
     once : one step
-    many, windows : as in `Trial`, by compiled code; None where Python calls
+    many, windows, windows_at : as in `Trial`, by compiled code; None where Python calls
     caller : who calls, for people, and why it is Python
     """
 
     once: Step
     many: Callable[[int], object] | None
     windows: Callable[[int, int], array[float]] | None
+    windows_at: Callable[[int, int, float, float], tuple[array[float], int]] | None
     caller: str
 
     def trial(
@@ -57,8 +60,17 @@ class Steps:
         counters: dict[str, float] | None = None,
     ) -> Trial:
         """A trial of these steps."""
-        many, windows = self.many, self.windows
-        return Trial(self.once, check, work, reset, counters or {}, many=many, windows=windows, caller=self.caller)
+        return Trial(
+            self.once,
+            check,
+            work,
+            reset,
+            counters or {},
+            many=self.many,
+            windows=self.windows,
+            windows_at=self.windows_at,
+            caller=self.caller,
+        )
 
 
 def steps_of(case: Case, context: Context, parts: Sequence[StepPart], reset: Sequence[StepPart] = ()) -> Steps:
@@ -72,17 +84,18 @@ def steps_of(case: Case, context: Context, parts: Sequence[StepPart], reset: Seq
     """
     asked = str(case.params[CALLER.name])
     transport = context.transport
+    further = _counted_further(case, transport, parts)
     if asked == PYTHON:
-        return Steps(_from_python(transport, parts), None, None, f"{FROM_PYTHON}, as asked")
-    why_not = _of_any_rank(transport)
+        return Steps(_from_python(transport, parts), None, None, None, f"{FROM_PYTHON}, as asked")
+    why_not = further or _of_any_rank(transport, transport.why_not_compiled())
     if why_not and asked == COMPILED:
         raise DeviceError(
             f"{case.label}: has no calls from compiled code, {why_not}; use caller '{AUTO}' or '{PYTHON}'"
         )
     if why_not:
-        return Steps(_from_python(transport, parts), None, None, f"{FROM_PYTHON}: {why_not}")
+        return Steps(_from_python(transport, parts), None, None, None, f"{FROM_PYTHON}: {why_not}")
     many = transport.compile_step(parts, reset)
-    return Steps(lambda: many(1), many, many.windows, FROM_COMPILED)
+    return Steps(lambda: many(1), many, many.windows, many.windows_at, FROM_COMPILED)
 
 
 def trial_of(
@@ -115,9 +128,34 @@ def refuse_caller(case: Case) -> str:
     )
 
 
-def _of_any_rank(transport: Transport) -> str:
+def _counted_further(case: Case, transport: Transport, parts: Sequence[StepPart]) -> str:
+    """Why compiled code cannot make these calls where some rank counts more elements than an int holds, else "".
+
+    Raises DeviceError where no caller can.
+    """
+    most = int(transport.maximum(float(max(map(_elements, parts), default=0))))
+    if most <= MOST_ELEMENTS:
+        return ""
+    why_not = _of_any_rank(transport, transport.why_no_large_counts())
+    if why_not:
+        raise DeviceError(
+            f"{case.label}: counts {most} elements, over the 2^31 of an MPI int, and {why_not}; use a smaller size"
+        )
+    return f"{most} elements are more than the int holds that it hands MPI"
+
+
+def _elements(part: StepPart) -> int:
+    """Of the largest buffer that MPI is handed."""
+    if isinstance(part, Exchange):
+        return max((buffer.size for buffer, _ in (*part.sends, *part.receives)), default=0)
+    if isinstance(part, Collective):
+        return max(part.receive.size, 0 if part.send is None else part.send.size)
+    return 0
+
+
+def _of_any_rank(transport: Transport, why_not: str) -> str:
     """Why not, of the first rank that cannot: ranks of one case call alike."""
-    found = transport.gather(transport.why_not_compiled())
+    found = transport.gather(why_not)
     return str(transport.broadcast(None if found is None else next(filter(None, found), "")))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clustermark.benchmarks.callers import COMPILED, MOST_ELEMENTS
 from clustermark.core.workload import Amount, Check, ParamValue, Trial
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 MODULUS = 13
 # Integers up to this are exact in the storage format; uint16 holds the bits of bfloat16.
 EXACT = {"float64": 2**53, "float32": 2**24, "float16": 2**11, "uint16": 2**8}
-# Counts of one message, as an MPI int holds them.
-MOST_ELEMENTS = 2**31 - 1
+_FURTHER = ", or MPICH and calls from Python, which count further"
 _PATTERN = 251
 _SCRIBBLE = 0xFF
 
@@ -79,25 +79,43 @@ def refuse_sum(case: Case) -> str:
     size = int(case.params["bytes"])
     if size % item:
         return f"cannot cut {size} bytes into {case.precision} elements of {item}; use a multiple of {item}"
-    if size // item > MOST_ELEMENTS:
-        return f"counts {size // item} elements, over the 2^31 of an MPI int; use a smaller size"
+    if size // item > MOST_ELEMENTS and not may_count_further(case):
+        return f"counts {size // item} elements, over the 2^31 of an MPI int; use a smaller size{_FURTHER}"
     if item == 2 and case.transport not in ("local", "nccl"):
         return f"transport '{case.transport}' has no {case.precision} sum; use 'nccl' or precision 'fp32'"
     return ""
 
 
+def may_count_further(case: Case) -> bool:
+    """Whether the MPI library may have MPI-4's calls for more elements than an int counts: asked where the case runs.
+
+    MPICH has them, mpi4py calls them; compiled code hands every library an int. Open MPI 5 has none.
+    """
+    from clustermark.transports.fabrics import FABRICS
+
+    row, caller = FABRICS.get(case.fabric), case.params.get("caller", COMPILED)
+    return case.transport == "mpi" and case.device == "cpu" and caller != COMPILED and bool(row and row.mpi == "mpich")
+
+
+def held(case: Case, buffers: int) -> float:
+    """[B] of so many buffers of the size of a case."""
+    return float(buffers * int(case.params["bytes"]))
+
+
 def carrier(size: int) -> str:
-    """dtype in which `size` bytes are moved as they are: bytes, or words where bytes are more than MPI counts."""
-    return "uint8" if size <= MOST_ELEMENTS else "uint64"
+    """dtype in which `size` bytes are moved as they are: bytes, or words where these are more and divide."""
+    return "uint8" if size <= MOST_ELEMENTS or size % 8 else "uint64"
 
 
 def refuse_moved(case: Case) -> str:
     """Sizes beyond an MPI int of words, and sizes beyond one of bytes that are no whole number of words."""
     size = int(case.params["bytes"])
+    if may_count_further(case):
+        return ""
     if size > MOST_ELEMENTS and size % 8:
         return f"counts {size} bytes, over the 2^31 of an MPI int; use a multiple of 8, which is moved in words"
     if size // 8 > MOST_ELEMENTS:
-        return f"counts {size // 8} words, over the 2^31 of an MPI int; use a smaller size"
+        return f"counts {size // 8} words, over the 2^31 of an MPI int; use a smaller size{_FURTHER}"
     return ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clustermark.benchmarks.callers import CALLER, refuse_caller, steps_of, trial_of
-from clustermark.benchmarks.elements import any_size, moved_payload, refuse_moved, scribbled
+from clustermark.benchmarks.elements import any_size, held, moved_payload, refuse_moved, scribbled
 from clustermark.core.context import Exchange
 from clustermark.core.workload import Amount, Param, Trial, Workload, whole_between
 
@@ -93,4 +93,5 @@ MULTI_PAIR = Workload(
         CALLER,
     ),
     refuse=refuse,
+    memory=lambda case: held(case, 3 * int(case.params["window"])),
 )

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from clustermark.benchmarks.callers import CALLER, refuse_caller
-from clustermark.benchmarks.elements import any_size, refuse_moved
+from clustermark.benchmarks.elements import any_size, held, refuse_moved
 from clustermark.benchmarks.pingpong import trial_between
 from clustermark.core.workload import Param, ParamValue, Trial, Workload
 
@@ -72,4 +72,5 @@ PAIRS = Workload(
         CALLER,
     ),
     refuse=refuse,
+    memory=lambda case: held(case, 3),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clustermark.benchmarks.callers import CALLER, refuse_caller, steps_of, trial_of
-from clustermark.benchmarks.elements import any_size, moved_payload, refuse_moved, scribbled
+from clustermark.benchmarks.elements import any_size, held, moved_payload, refuse_moved, scribbled
 from clustermark.core.context import Exchange
 from clustermark.core.workload import Amount, Param, Trial, Workload, one_of, whole_between
 
@@ -84,4 +84,5 @@ RANDOM_RING = Workload(
         CALLER,
     ),
     refuse=refuse,
+    memory=lambda case: held(case, 6 * int(case.params["rings"])),
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from clustermark.benchmarks.allreduce import at_least_8
 from clustermark.benchmarks.callers import CALLER, refuse_caller, steps_of
-from clustermark.benchmarks.elements import expected_sum, part_work, payload, refuse_sum, summing_trial
+from clustermark.benchmarks.elements import expected_sum, held, part_work, payload, refuse_sum, summing_trial
 from clustermark.core.context import Collective, Copy
 from clustermark.core.workload import Param, Trial, Workload
 
@@ -56,4 +56,5 @@ REDUCE_SCATTER = Workload(
         CALLER,
     ),
     refuse=lambda case: refuse_sum(case) or refuse_caller(case),
+    memory=lambda case: held(case, 3),
 )

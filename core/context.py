@@ -129,6 +129,15 @@ class CompiledStep(Protocol):
         """[s] of each of `count` windows of so many steps, behind a barrier, by the monotonic clock; collective."""
         ...
 
+    def windows_at(self, steps: int, count: int, first: float, distance: float) -> tuple[array[float], int]:
+        """The same, window k begun at `first` + k `distance` [s] of the monotonic clock, not behind a barrier.
+
+        Returns
+        -------
+        [s] of each from that time on, and how many this rank began late
+        """
+        ...
+
 
 class Transport(Protocol):
     """What moves bytes between ranks. Every method is collective unless it says otherwise.
@@ -194,6 +203,10 @@ class Transport(Protocol):
 
     def why_not_compiled(self) -> str:
         """ "" where `compile_step` can be had on this rank, else why not; not collective."""
+        ...
+
+    def why_no_large_counts(self) -> str:
+        """ "" where a call may count more elements than a C int holds, else why not; not collective."""
         ...
 
     def compile_step(self, parts: Sequence[StepPart], before: Sequence[StepPart] = ()) -> CompiledStep:

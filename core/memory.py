@@ -31,5 +31,5 @@ def refuse_memory(needed: float, available: float) -> str:
         return ""
     return (
         f"needs {format_quantity(needed, 'B')} on a node where {format_quantity(available, 'B')} are available; "
-        f"use a smaller n or more nodes"
+        f"use a smaller size or more nodes"
     )

@@ -109,6 +109,8 @@ class Trial:
     many : `step` so many times in one call, where a call from Python would take as long as the step; None elsewhere
     windows : (steps, count) → [s] of so many windows of that many steps, `reset` and a barrier before each, by compiled
         code that reads the clock beside the first and the last call; None elsewhere
+    windows_at : (steps, count, first, distance) → the same for windows begun at `first` + k `distance` [s] of the
+        monotonic clock, not behind a barrier, and how many of them this rank began late; None elsewhere
     caller : who calls inside a step, for people ("calls from compiled code"); "" where there is one way only
     """
 
@@ -122,6 +124,7 @@ class Trial:
     many: Callable[[int], object] | None = None
     caller: str = ""
     windows: Callable[[int, int], array[float]] | None = None
+    windows_at: Callable[[int, int, float, float], tuple[array[float], int]] | None = None
 
 
 def refuse_pair(case: Case, precisions: Mapping[str, tuple[str, ...]]) -> str:

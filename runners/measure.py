@@ -201,12 +201,13 @@ def measure(
         at_once = max(1, int(sampling.timeout / SIGNS_PER_TIMEOUT / max(steps * typical, 1e-9)))
         together: SynchronisedWindows | None = None
         if sampling.synchronisation == "window" and watched is None and transport.size > 1:
-            together = SynchronisedWindows(transport, steps * typical)
-            timed = by_its_caller(together, trial)
+            together = SynchronisedWindows(transport, steps * typical, compiled=trial.windows_at)
+            timed = by_its_caller(together, trial) if trial.windows_at is None else together
         seconds, stopped_by = _sample(trial, transport, sampling, steps, at_once, alive, timed)
     finally:
         if collecting:
             gc.enable()
+    compiled = watched is None and (trial.windows_at if together else trial.windows) is not None
     lined_up = "none" if transport.size == 1 else together.of_all_ranks() if together else "barrier"
     per_rank = transport.gather((seconds, warmup, watched.device_seconds if watched else None))
     if per_rank is None:
@@ -215,7 +216,7 @@ def measure(
         seconds=_columns([row[0] for row in per_rank]),
         warmup_seconds=_columns([row[1] for row in per_rank]),
         steps_per_sample=steps,
-        clock=CLOCK if watched or together or trial.windows is None else COMPILED_CLOCK,
+        clock=COMPILED_CLOCK if compiled else CLOCK,
         sync=lined_up + (watched.sync if watched else ""),
         floor=floor,
         stopped_by=stopped_by,

@@ -19,6 +19,7 @@ import numpy as np
 from clustermark.core.context import Transport
 
 Step = Callable[[], object]
+WindowsAt = Callable[[int, int, float, float], "tuple[array[float], int]"]
 ROUND_TRIPS = 30
 # [s] From the word of rank 0 to the first window, and between the end expected of a window and the next beginning.
 AHEAD, BETWEEN = 2e-3, 100e-6
@@ -29,7 +30,7 @@ MOST_LATE = 0.05
 
 
 class SynchronisedWindows:
-    """`windows` of runners/measure.py on synchronised clocks; every call is collective.
+    """`windows` of runners/measure.py on synchronised clocks, taken by Python or compiled code; collective.
 
     Attributes
     ----------
@@ -37,9 +38,15 @@ class SynchronisedWindows:
     offset : [s] rank 0's clock minus this rank's, at the last batch
     """
 
-    def __init__(self, transport: Transport, expected: float, clock: Callable[[], float] = perf_counter) -> None:
-        """`expected` : [s] of a window, equal on all ranks; `clock` : of this rank."""
-        self.transport, self.clock = transport, clock
+    def __init__(
+        self,
+        transport: Transport,
+        expected: float,
+        clock: Callable[[], float] = perf_counter,
+        compiled: WindowsAt | None = None,
+    ) -> None:
+        """`expected` : [s] of a window, equal on all ranks; `clock` : of this rank; `compiled` : `Trial.windows_at`."""
+        self.transport, self.clock, self.compiled = transport, clock, compiled
         self.distance = ROOM * expected + BETWEEN
         self.begun = self.late = 0
         self.offset = 0.0
@@ -49,12 +56,27 @@ class SynchronisedWindows:
     def __call__(self, step: Step, barrier: Step, steps: int, count: int, reset: Step | None = None) -> array[float]:
         """As `windows`; [s] of a window from its planned beginning to this rank's end."""
         self.offset = self._measured_offset()
-        clock, offset = self.clock, self.offset
-        first, distance = self.transport.broadcast((clock() + AHEAD, self.distance))
+        first, distance = self.transport.broadcast((self.clock() + AHEAD, self.distance))
+        begin = first - self.offset
+        if self.compiled is None:
+            seconds, late = self._by_python(step, steps, count, begin, distance, reset)
+        else:
+            seconds, late = self.compiled(steps, count, begin, distance)
+        self.begun += count
+        self.late += late
+        if self.transport.maximum(float(late)) > MOST_LATE * count:
+            self.distance *= 2
+        return seconds
+
+    def _by_python(
+        self, step: Step, steps: int, count: int, first: float, distance: float, reset: Step | None
+    ) -> tuple[array[float], int]:
+        """[s] of windows begun at `first` and every `distance` later by this rank's clock, and how many were late."""
+        clock = self.clock
         seconds = array("d", bytes(8 * count))
         late = 0
         for index in range(count):
-            begin = first + index * distance - offset
+            begin = first + index * distance
             if reset is not None:
                 reset()
             times = repeat(None, steps)
@@ -65,11 +87,7 @@ class SynchronisedWindows:
             for _ in times:
                 step()
             seconds[index] = clock() - begin
-        self.begun += count
-        self.late += late
-        if self.transport.maximum(float(late)) > MOST_LATE * count:
-            self.distance *= 2
-        return seconds
+        return seconds, late
 
     def of_all_ranks(self) -> str:
         """For people: ``"window, 0.4 % of starts late"``; collective."""

@@ -95,6 +95,10 @@ class LocalTransport:
         """Copies of NumPy."""
         return "one rank makes no MPI call"
 
+    def why_no_large_counts(self) -> str:
+        """NumPy counts as far as memory goes."""
+        return ""
+
     def compile_step(self, parts: Sequence[StepPart], before: Sequence[StepPart] = ()) -> CompiledStep:
         """A DeviceError: there is nothing to compile."""
         raise DeviceError(f"transport '{self.name}' cannot be called from compiled code: {self.why_not_compiled()}")

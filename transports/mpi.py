@@ -16,7 +16,7 @@ from mpi4py import MPI
 
 from clustermark.core.context import CompiledStep, StepPart
 from clustermark.core.errors import DeviceError
-from clustermark.transports.mpi_symbols import NoSymbolsError, Symbols, find_symbols
+from clustermark.transports.mpi_symbols import NoSymbolsError, Symbols, find_symbols, large_counts_missing
 from clustermark.transports.parts import part_counts
 
 Array = npt.NDArray[Any]
@@ -147,6 +147,10 @@ class MpiTransport:
         """ "" or why the library's functions cannot be called past mpi4py."""
         found = symbols()
         return found if isinstance(found, str) else ""
+
+    def why_no_large_counts(self) -> str:
+        """ "" or why the library has no MPI-4 calls for counts beyond 2^31."""
+        return large_counts_missing(MPI)
 
     def compile_step(self, parts: Sequence[StepPart], before: Sequence[StepPart] = ()) -> CompiledStep:
         """Messages and collectives by MPI's C functions; see mpi_calls.py."""

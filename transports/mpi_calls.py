@@ -40,7 +40,7 @@ class MpiStep:
         self.before.end_with_barrier()
         self.calls, self.calls_before = self.step.calls(), self.before.calls()
         tables = (number for each in (self.calls, self.calls_before) for number in (each.ctypes.data, len(each)))
-        self.table = np.array([*tables, time.CLOCK_MONOTONIC, clock_address(), 0, 0], np.int64)
+        self.table = np.array([*tables, time.CLOCK_MONOTONIC, clock_address(), 0, 0, 0, 0, 0], np.int64)
         self.comm = getattr(np, symbols.handle)(handle_of(MPI, comm, symbols.handle))
         self.address = self.table.ctypes.data
         self(0)  # compiled now, or taken from the cache
@@ -58,6 +58,14 @@ class MpiStep:
         if failed:
             raise LaunchError(self._sentence(failed))
         return seconds
+
+    def windows_at(self, steps: int, count: int, first: float, distance: float) -> tuple[array[float], int]:
+        """`windows` begun at `first` and every `distance` later [s, monotonic clock], and how many of them late."""
+        self.table[8:11] = round(first * 1e9), max(1, round(distance * 1e9)), 0
+        try:
+            return self.windows(steps, count), int(self.table[10])
+        finally:
+            self.table[9] = 0
 
     def begin_windows_with_a_step(self) -> None:
         """From now on one step, not timed, stands between barrier and window, as in HPCC's b_eff."""

@@ -193,13 +193,21 @@ def run_calls(steps: Any, calls: Any, rows: Any, comm: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
+def clock(gettime: Any, number: Any, time: Any) -> Any:
+    """[ns] of C's clock_gettime at an address, which fills in two int64 at `time`."""
+    call_c(gettime, (number, time))
+    return word_at(time, np.int64(0)) * 1_000_000_000 + word_at(time + 8, np.int64(0))
+
+
+@njit(nogil=True, cache=True)
 def run(steps: Any, table: Any, comm: Any, seconds: Any, count: Any) -> Any:
     """So many steps, or windows of so many steps, each timed from its first call to its last.
 
     Parameters
     ----------
-    table : address of (8,) int64: address of the calls, their number; address of those before a window, of which the
-        last is the barrier, their number; number of the clock, address of C's clock_gettime, and two int64 for it
+    table : address of (11,) int64: address of the calls, their number; address of those before a window, of which the
+        last is the barrier, their number; number of the clock, address of C's clock_gettime, and two int64 for it; time
+        of the first window and their distance [ns], or 0 where a barrier begins them, and how many began late
     seconds : address of (count,) float64
     count : windows; 0 for the steps alone
 
@@ -213,16 +221,24 @@ def run(steps: Any, table: Any, comm: Any, seconds: Any, count: Any) -> Any:
         return run_calls(steps, calls, rows, comm)
     before, rows_before = word_at(table + 16, like), word_at(table + 24, like)
     number, gettime, time = np.int32(word_at(table + 32, like)), word_at(table + 40, like), table + 48
+    begin, distance, late = word_at(table + 64, like), word_at(table + 72, like), np.int64(0)
+    if distance > 0:
+        rows_before -= 1
     for window in range(count):
         failed = run_calls(1, before, rows_before, comm)
         if failed != 0:
             return failed + rows * ERRORS
-        call_c(gettime, (number, time))
-        whole, fraction = word_at(time, like), word_at(time + 8, like)
+        start = clock(gettime, number, time)
+        if distance > 0:
+            late += start > begin
+            while start < begin:
+                start = clock(gettime, number, time)
+            start = begin
+            begin += distance
         failed = run_calls(steps, calls, rows, comm)
-        call_c(gettime, (number, time))
+        taken = clock(gettime, number, time) - start
         if failed != 0:
             return failed
-        taken = (word_at(time, like) - whole) + 1e-9 * (word_at(time + 8, like) - fraction)
-        put_word(seconds + 8 * window, taken)
+        put_word(seconds + 8 * window, 1e-9 * taken)
+    put_word(table + 80, late)
     return np.int64(0)

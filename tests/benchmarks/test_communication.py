@@ -213,6 +213,21 @@ def test_impossible_cases_are_refused_with_a_way_out(case: Case, part: str) -> N
     assert part in BENCHMARKS[case.workload].refuse(case)
 
 
+def test_more_elements_than_an_int_counts_are_for_calls_from_python_in_a_library_that_may_have_them() -> None:
+    for name, size in (("pingpong", 2**31 + 1), ("alltoall", 2**36), ("allreduce", 2**35), ("reduce_scatter", 2**35)):
+        refuse = BENCHMARKS[name].refuse
+        far = case_of(name, bytes=size, caller="auto")
+        assert refuse(replace(far, fabric="mpich-shm-cma")) == ""
+        for refused in (
+            replace(far, fabric="ompi-tcp"),
+            replace(far, fabric="mpich-shm-cma", device="cuda"),
+            replace(far, fabric="mpich-shm-cma", params={**far.params, "caller": "compiled"}),
+        ):
+            assert "over the 2^31 of an MPI int; use a" in refuse(refused)
+        assert BENCHMARKS[name].memory(far) >= 2 * size
+    assert carrier(2**31 + 1) == "uint8"
+
+
 @pytest.mark.parametrize("name", ["allgather", "alltoall", "broadcast", "pingpong", "multi_pair", "random_ring"])
 def test_messages_of_no_bytes_and_of_one_are_possible(name: str) -> None:
     for size in (0, 1):

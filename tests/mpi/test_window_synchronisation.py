@@ -9,6 +9,7 @@ import pytest
 from running import Run
 
 from clustermark.core.runfile import read_samples
+from clustermark.runners.measure import CLOCK, COMPILED_CLOCK
 
 pytestmark = pytest.mark.mpi
 
@@ -20,7 +21,7 @@ synchronisation = "window"
 [[matrix]]
 workload = "allreduce"
 ranks = [1, 2]
-params = { bytes = "8B" }
+params = { bytes = "8B", caller = ["auto", "python"] }
 """
 
 
@@ -32,7 +33,10 @@ def test_what_lined_the_ranks_up_is_stored(clustermark: Run, mpi_python: str, tm
     )
     assert done.returncode == 0, done.stderr
     (file,) = tmp_path.glob("*/run.h5")
-    found = [result.measurement.sync for result in read_samples(file) if result.measurement is not None]
-    assert len(found) == 2
-    assert "none" in found
-    assert any(re.fullmatch(r"window, [\d.]+ % of starts late", text) for text in found)
+    found = [result.measurement for result in read_samples(file) if result.measurement is not None]
+    assert sorted(each.sync for each in found)[:2] == ["none", "none"]
+    together = [each for each in found if each.sync != "none"]
+    assert all(re.fullmatch(r"window, [\d.]+ % of starts late", each.sync) for each in together)
+    # Compiled code and Python each by its own clock.
+    assert {each.clock for each in together} == {CLOCK, COMPILED_CLOCK}
+    assert len(found) == 4

@@ -118,7 +118,7 @@ def prepare_calls(case: Case, context: Context) -> Trial:
             to_nobody(1)
         many(steps)
 
-    return replace(trial, many=goes_wrong, windows=None)
+    return replace(trial, many=goes_wrong, windows=None, windows_at=None)
 
 
 def np_ones() -> Any:

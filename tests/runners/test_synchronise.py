@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from array import array
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from queue import Queue
@@ -106,6 +107,30 @@ def test_no_window_begins_before_its_time_and_each_counts_from_there() -> None:
         assert min(seconds) >= 0
         # However busy the machine, window number k cannot begin before k distances of 1.5 · 20 ms.
         assert all(start - called >= number * 3e-2 for number, start in enumerate(began[rank]))
+
+
+def test_compiled_code_is_told_the_plan_by_each_ranks_own_clock() -> None:
+    skews = [0.0, 40.0]
+    told: list[list[tuple[int, int, float, float]]] = [[], []]
+    shared = ThreadTransport(2)
+
+    def started(rank: int) -> str:
+        def compiled(steps: int, count: int, first: float, distance: float) -> tuple[array[float], int]:
+            told[rank].append((steps, count, first, distance))
+            return array("d", bytes(8 * count)), rank
+
+        clock = lambda: perf_counter() + skews[rank]  # noqa: E731
+        windows = SynchronisedWindows(shared.of(rank), 1e-4, clock, compiled)
+        windows(lambda: pytest.fail("Python called a step"), nothing, 7, 10)
+        return windows.of_all_ranks()
+
+    with ThreadPoolExecutor(2) as pool:
+        shares = list(pool.map(started, range(2)))
+    assert shares == ["window, 5.0 % of starts late"] * 2
+    ((root,), (other,)) = told
+    assert root[:2] == other[:2] == (7, 10)
+    assert other[2] - root[2] == pytest.approx(40.0, abs=0.2)
+    assert other[3] == root[3]
 
 
 def test_starts_that_are_late_are_counted_and_the_windows_drawn_apart() -> None:

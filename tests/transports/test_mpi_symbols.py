@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clustermark.transports.mpi_symbols import CALLS, NoSymbolsError, find_symbols, handle_of
+from clustermark.transports.mpi_symbols import CALLS, NoSymbolsError, find_symbols, handle_of, large_counts_missing
 
 WORLD, DOUBLE = 0x7F00_1234_5678, 0x4C00_080B
 VERSION = "Made MPI v1"
@@ -88,3 +88,31 @@ def test_a_library_that_does_not_agree_is_refused_with_the_reason(mpi: Any, libr
     with pytest.raises(NoSymbolsError) as refused:
         find_symbols(mpi, library)
     assert sentence in str(refused.value)
+
+
+def made_counting(most: int) -> Any:
+    """What `large_counts_missing` asks of mpi4py.MPI, of a library that says MPI 4.1 and counts so far."""
+    freed: list[str] = []
+
+    def sendrecv(sent: Any, *others: Any) -> None:
+        if sent[1] > most:
+            raise mpi.Exception("integer overflow")
+
+    nothing = SimpleNamespace(Free=lambda: freed.append("type"))
+    nothing.Commit = lambda: nothing
+    mpi = SimpleNamespace(
+        BYTE=SimpleNamespace(Create_contiguous=lambda count: nothing),
+        COMM_SELF=SimpleNamespace(Sendrecv=sendrecv),
+        Exception=type("MpiException", (Exception,), {}),
+        Get_library_version=lambda: f"{VERSION}, package: made\n",
+        Get_version=lambda: (4, 1),
+        freed=freed,
+    )
+    return mpi
+
+
+def test_a_library_that_says_mpi_4_and_counts_no_further_than_an_int_is_not_believed() -> None:
+    lying, honest = made_counting(2**31 - 1), made_counting(2**63 - 1)
+    assert large_counts_missing(lying) == f"{VERSION} has no calls that count further"
+    assert large_counts_missing(honest) == ""
+    assert lying.freed == honest.freed == ["type"]

@@ -51,6 +51,9 @@ class FewSteps:
             self(steps)
         return array("d", bytes(8 * count))
 
+    def windows_at(self, steps: int, count: int, first: float, distance: float) -> tuple[array[float], int]:
+        return self.windows(steps, count), 0
+
 
 def main(fabric: str, ranks: str) -> None:
     """Rank 0 prints {"wrong": honest cases that failed, "missed": {fault: cases that passed}, "cases": how many}."""

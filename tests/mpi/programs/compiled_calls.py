@@ -6,11 +6,12 @@ import ctypes
 import json
 import sys
 from dataclasses import replace
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from clustermark.benchmarks import BENCHMARKS
+from clustermark.benchmarks import BENCHMARKS, callers
 from clustermark.core.case import Case
 from clustermark.core.context import Collective, Context, Copy, Exchange
 from clustermark.core.errors import DeviceError, LaunchError
@@ -54,7 +55,7 @@ def main(fabric: str) -> None:
     from clustermark.transports.mpi import MpiTransport, symbols
     from clustermark.transports.mpi_calls import MpiStep
     from clustermark.transports.mpi_compiled import ALL_REDUCE, START_SEND
-    from clustermark.transports.mpi_symbols import NoSymbolsError, Symbols, find_symbols
+    from clustermark.transports.mpi_symbols import NoSymbolsError, Symbols, find_symbols, large_counts_missing
 
     world = MpiTransport()
     peer = 1 - world.rank
@@ -110,6 +111,20 @@ def main(fabric: str) -> None:
     answer["callers"] = [caller(asked) for asked in ("auto", "compiled", "python")]
     names = [name for name, workload in BENCHMARKS.items() if workload.param("caller") and name != "pairs"]
     answer["workloads"] = {name: caller("auto", name) for name in names}
+    # Where eight bytes are more than an int is said to count: MPI-4's calls from Python, or a refusal.
+    callers.MOST_ELEMENTS = 7
+    answer["further"] = [large_counts_missing(mpi)]
+    if answer["further"] == [""]:
+        answer["further"].append(caller("auto"))
+    answer["too far"] = said(lambda: caller("compiled"), DeviceError)
+    callers.MOST_ELEMENTS = 2**31 - 1
+
+    # Windows on a plan: those whose time has not come are waited for, those whose time has gone are late.
+    step = world.compile_step([Copy(data, into)])
+    now = perf_counter()
+    (early, _), waited = step.windows_at(1, 3, now + 0.02, 0.01), perf_counter() - now
+    late, missed = step.windows_at(1, 4, now - 1.0, 1e-4)
+    answer["planned"] = [min(early) >= 0, waited >= 0.04, min(late) > 0.9, missed, max(step.windows(1, 2)) < 0.9]
     if world.rank == 1:
         transport_module.symbols = lambda: "planted: no symbols here"  # type: ignore[assignment]
     answer["without"] = [caller("auto"), said(lambda: caller("compiled"), DeviceError)]
