@@ -11,6 +11,8 @@ from clustermark.core.suite import Sampling
 from clustermark.core.workload import Workload
 
 SELF = "self"
+# What a suite writes for every fabric of the machine.
+EVERY = "all"
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Machine:
     fabric_aliases : what suites write ("tcp") → the row of the MPI at hand ("ompi-tcp")
     transports : transport name → refuse(ranks, precision, device) -> reason
     precisions : device name → refuse(precision) -> reason; a device that is not named has them all
+    every_fabric : fabrics that "all" in a suite stands for
     memory : [B] available on the node that cases will run on; infinite where that is not known
     """
 
@@ -33,6 +36,7 @@ class Machine:
     transports: Mapping[str, Any]
     precisions: Mapping[str, Any] = field(default_factory=dict)
     memory: float = math.inf
+    every_fabric: tuple[str, ...] = ()
 
 
 def refusal(case: Case, workload: Workload, machine: Machine, sampling: Sampling) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from clustermark.core.case import Case
 from clustermark.core.errors import UsageError, nearest, plain
-from clustermark.core.machine import SELF, Machine, refusal
+from clustermark.core.machine import EVERY, SELF, Machine, refusal
 from clustermark.core.precision import PRECISIONS
 from clustermark.core.suite import AXES, Block, Sampling, Suite, check_axis, plain_values
 from clustermark.core.units import parse_bytes
@@ -187,7 +187,7 @@ def _expand(block: Block, suite: Suite, workload: Workload, machine: Machine) ->
     for axis, table in names.items():
         for value in axes[axis]:
             _named(value, table, where[axis])
-    fabrics = [_fabric(value, machine, where["fabric"]) for value in axes["fabric"]]
+    fabrics = [name for value in axes["fabric"] for name in _fabrics(value, machine, where["fabric"])]
     size = 1
     for values in (*axes.values(), *columns.values()):
         size *= len(values)
@@ -221,11 +221,15 @@ def _expand(block: Block, suite: Suite, workload: Workload, machine: Machine) ->
     ]
 
 
-def _fabric(name: str, machine: Machine, where: str) -> str:
+def _fabrics(name: str, machine: Machine, where: str) -> tuple[str, ...]:
+    """The rows that a suite's value stands for; "all" where there are none is a row that is refused with the reason."""
+    if name == EVERY and machine.every_fabric:
+        return machine.every_fabric
     if name == SELF or name in machine.fabrics:
-        return name
-    _named(name, {**machine.fabrics, **machine.fabric_aliases}, where)
-    return machine.fabric_aliases[name]
+        return (name,)
+    known = {**machine.fabric_aliases, EVERY: next(iter(machine.fabric_aliases.values()), SELF)}
+    _named(name, {**machine.fabrics, **known}, where)
+    return (known[name],)
 
 
 def _typed(value: Any, param: Param, where: str) -> ParamValue:

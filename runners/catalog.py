@@ -18,7 +18,7 @@ from clustermark.devices import DEVICES, cuda_driver
 from clustermark.runners.hosts import hosts_here
 from clustermark.runners.launcher import Launcher
 from clustermark.transports import TRANSPORTS
-from clustermark.transports.fabrics import fabric_aliases, refuse_fabrics
+from clustermark.transports.fabrics import every_fabric, fabric_aliases, refuse_fabrics
 
 Refuse = Callable[[int, str, str], str]
 PLUGIN_GROUP = "clustermark.workloads"
@@ -61,6 +61,7 @@ def machine(launcher: Launcher | None, why_no_launcher: str = "", nodes: int | N
         devices={name: row.missing() for name, row in DEVICES.items()},
         fabrics=refuse_fabrics(mpi, why_no_launcher, nodes),
         fabric_aliases=fabric_aliases(mpi, nodes),
+        every_fabric=every_fabric(mpi, nodes),
         transports={name: _refusal(row, gpus) for name, row in TRANSPORTS.items()},
         precisions={name: row.refuse for name, row in DEVICES.items()},
         # Of other nodes nothing is known here: each looks for itself before it allocates.

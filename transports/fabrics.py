@@ -209,6 +209,13 @@ def fabric_aliases(mpi: str, nodes: int | None = 1) -> dict[str, str]:
     return aliases | {"tcp": aliases["network"]} if nodes is not None and nodes > 1 else aliases
 
 
+def every_fabric(mpi: str, nodes: int | None = 1, missing: Callable[[str], str] = missing_ports) -> tuple[str, ...]:
+    """Rows of this MPI that claim something, join these nodes and have their adapters here; see `refuse_fabrics`."""
+    offered = refuse_fabrics(mpi, "there is none", nodes, missing)
+    claiming = [row for row in _ROWS if row.wire != "any" and not offered[row.name]]
+    return tuple(row.name for row in claiming if row.wire not in PORT_WIRES or not missing(row.wire))
+
+
 def refuse_fabrics(
     mpi: str, why_no_mpi: str, nodes: int | None = 1, missing: Callable[[str], str] = missing_ports
 ) -> dict[str, str]:

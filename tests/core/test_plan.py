@@ -107,6 +107,13 @@ def overridden(text: str = SUITE, **overrides: tuple[object, ...]) -> Plan:
     return make_plan(replace(parse_suite(text, "s"), overrides=overrides), WORKLOADS, MACHINE)
 
 
+def test_every_fabric_of_the_machine_is_written_all() -> None:
+    two = replace(MACHINE, every_fabric=("ompi-sm-cma", "ompi-tcp"))
+    suite = replace(parse_suite(SUITE, "s"), overrides={"fabric": ("all",), "ranks": (2,)})
+    assert {case.fabric for case in make_plan(suite, WORKLOADS, two).cases} == {"ompi-sm-cma", "ompi-tcp"}
+    assert {case.fabric for case in make_plan(suite, WORKLOADS, MACHINE).cases} == {"ompi-sm-cma"}, "none is known"
+
+
 def test_an_override_replaces_the_axis_of_every_block_and_the_parameter_where_it_exists() -> None:
     plan = overridden(ranks=(2,), n=(64,))
     assert {case.ranks for case in plan.cases} == {2}
