@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from clustermark.core.errors import UsageError
+from clustermark.core.errors import UsageError, nearest
 from clustermark.runners.children import die_with_parent
 from clustermark.runners.emulation.shape import Shape
 
 # A place that a restart empties. The folder of a cluster stays empty: the cluster sees a tmpfs of its own over it.
 PLACE = Path("/run")
+_CONTROLS, _CONTROL = Path("/proc/sys/net/ipv4/tcp_available_congestion_control"), "cubic"
 _NAME = re.compile(r"clustermark-emulation\.(\d+)")
 _TOOLS = {
     "unshare": "util-linux",
@@ -83,6 +84,20 @@ def why_not_here() -> str:
         said = (done.stderr.strip().splitlines() or ["no reason told"])[-1]
         return f"may not make namespaces ({said}); run it in a virtual machine, or a container with all privileges"
     return ""
+
+
+def chosen_control(name: str) -> str:
+    """The congestion control asked for; where none is, cubic if the kernel has it, else "" for the system's.
+
+    bbr sends 1 % below the rate that it sees (the kernel's tcp_bbr.c), and an emulated rate is to be seen in full.
+    Raises UsageError for one that the kernel does not offer.
+    """
+    known = _CONTROLS.read_text().split() if _CONTROLS.exists() else []
+    if not name:
+        return _CONTROL if _CONTROL in known else ""
+    if name not in known:
+        raise UsageError(f"--congestion-control {name}: is not offered by this kernel{nearest(name, known)}")
+    return name
 
 
 def core_lists(cores: list[int], nodes: int, per_node: int) -> tuple[str, ...]:

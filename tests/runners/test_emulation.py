@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from clustermark.core.environment import Environment
 from clustermark.core.errors import UsageError
-from clustermark.runners.emulation import network
+from clustermark.runners.emulation import network, start
 from clustermark.runners.emulation.shape import Shape, make_shape, parse_delay, parse_rate
-from clustermark.runners.emulation.start import Request, core_lists
+from clustermark.runners.emulation.start import Request, chosen_control, core_lists
 from clustermark.runners.emulation.switch import Switch, wire_bytes
 from clustermark.runners.hosts import VARIABLE, Hosts, hosts_here
 from clustermark.runners.launcher import Launcher, launch_arguments
 from clustermark.runners.surroundings import labels_of_launch
-from clustermark.transports.fabrics import INTERFACE, apply_fabric, fabric_aliases, refuse_fabrics
+from clustermark.transports.fabrics import INTERFACE, apply_fabric, every_fabric, fabric_aliases, refuse_fabrics
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,17 @@ def test_cores_are_dealt_out_and_shared_beyond_the_last() -> None:
         core_lists([0, 1], 2, 3)
 
 
+def test_cubic_is_chosen_where_nobody_chooses_and_the_kernel_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "_CONTROLS", tmp_path / "offered")
+    assert chosen_control("") == ""
+    (tmp_path / "offered").write_text("reno cubic\n")
+    assert (chosen_control(""), chosen_control("reno")) == ("cubic", "reno")
+    with pytest.raises(UsageError, match="--congestion-control bbr: is not offered by this kernel"):
+        chosen_control("bbr")
+
+
 def test_a_request_comes_back_from_its_text() -> None:
     request = Request(Shape(2, 1e9, 5e-5), ("0", "1"), "reno", ("a b", "'"), True, "/run/x")
     assert Request.from_json(request.to_json()) == request
@@ -93,6 +104,8 @@ def test_frames_that_the_switch_delays_wait_for_the_link_at_their_sender() -> No
     shape = Shape(2, 1e9, 5e-5)
     lines = [" ".join(words) for words in network.switched(shape, [100, 200], ["tap0", "tap1"])]
     buckets = [line for line in lines if "dev eth0 root tbf rate 1000000000bit" in line]
+    # A frame of 25 kB and what a timer that is 600 µs late would let it miss.
+    assert all(f"burst {25_000 + 75_000} " in line for line in buckets)
     assert [line.split()[2] for line in buckets] == ["100", "200"]
     assert network.bucket_bytes(shape) == 0
 
@@ -208,6 +221,16 @@ def test_fabrics_of_one_node_and_of_several() -> None:
         assert two[network_row] == one[shared] == ""
         assert "joins ranks of one node, and there are 2 here" in two[shared]
         assert fabric_aliases(mpi, 2)["tcp"] == network_row
+
+
+def test_every_fabric_claims_something_and_has_its_adapters_here() -> None:
+    nowhere = lambda wire: "has no active port here"  # noqa: E731
+    one, two = (every_fabric("openmpi", nodes, nowhere) for nodes in (1, 2))
+    assert {"ompi-sm-cma", "ompi-sm-copy", "ompi-tcp", "ompi-ucx-cma"} <= set(one)
+    assert set(two) == {"ompi-network", "ompi-ucx-network"}
+    assert "ompi-ucx-infiniband" in every_fabric("openmpi", 2, lambda wire: "")
+    assert "ompi-ucx-infiniband" not in every_fabric("openmpi", None, nowhere)
+    assert every_fabric("", 1) == ()
 
 
 def test_a_row_names_the_interface_where_one_is_known() -> None:
