@@ -71,7 +71,7 @@ def prepare(case: Case, context: Context) -> Trial:
     expected = fields[0]
     inside = (slice(width, n + width),) * dimensions
     block = device.from_host(_without_halo(expected, inside))
-    axes = [_axis_exchange(context, block, axis, n, width, shape) for axis in range(dimensions)]
+    axes = [axis_exchange(context, block, axis, n, width, shape) for axis in range(dimensions)]
     steps = steps_of(case, context, [part for axis in axes for part in axis])
 
     def check() -> Check:
@@ -96,9 +96,16 @@ def _without_halo(expected: Array, inside: tuple[slice, ...]) -> Array:
     return block
 
 
-def _axis_exchange(
+def axis_exchange(
     context: Context, block: Array, axis: int, n: int, width: int, shape: tuple[int, ...]
 ) -> list[StepPart]:
+    """The parts of one axis: both faces packed, sent to the neighbours before and after, and unpacked.
+
+    Parameters
+    ----------
+    block : (n + 2 width, …) array of the device, with its halos
+    shape : ranks along each axis
+    """
     from clustermark.transports.grid import neighbours
 
     before, after = neighbours(context.transport.rank, shape, axis)

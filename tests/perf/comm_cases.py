@@ -21,6 +21,8 @@ CASES: tuple[Case, ...] = (
     ("broadcast", 8),
     ("broadcast", 64 << 10),
     ("bandwidth", 1 << 20),
+    # Of a row of a block of 128 and of 1024 cells a side: a 2-D exchange, packed and unpacked.
+    *(("halo", size) for size in (1 << 10, 8 << 10)),
 )
 # Of one message or, for bandwidth, of all under way: from here on both sides ask for huge pages.
 HUGE_FROM = 1 << 20

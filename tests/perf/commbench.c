@@ -88,12 +88,41 @@ static void bandwidth(void) {
     }
 }
 
+static void exchange(double *low, double *high, int count, int peer) {
+    double *low_halo = high + count, *high_halo = low_halo + count;
+    MPI_Request requests[4];
+    MPI_Irecv(high_halo, count, MPI_DOUBLE, peer, 0, comm, &requests[0]);
+    MPI_Irecv(low_halo, count, MPI_DOUBLE, peer, 0, comm, &requests[1]);
+    MPI_Isend(low, count, MPI_DOUBLE, peer, 0, comm, &requests[2]);
+    MPI_Isend(high, count, MPI_DOUBLE, peer, 0, comm, &requests[3]);
+    MPI_Waitall(4, requests, MPI_STATUSES_IGNORE);
+}
+
+/* A block of n x n doubles with a halo of one, n as many as `bytes` hold: rows to and from the other rank, then columns
+ * with their corners to and from this rank itself; faces are packed into `sent`. */
+static void halo(void) {
+    int n = bytes / 8, wide = n + 2;
+    double *block = (double *)received, *low = (double *)sent, *high = low + n;
+    memcpy(low, block + wide + 1, bytes);
+    memcpy(high, block + (size_t)n * wide + 1, bytes);
+    exchange(low, high, n, 1 - rank);
+    memcpy(block + 1, high + n, bytes);
+    memcpy(block + (size_t)(n + 1) * wide + 1, high + 2 * n, bytes);
+    low += 4 * n, high = low + wide;
+    for (int i = 0; i < wide; i++) low[i] = block[(size_t)i * wide + 1];
+    for (int i = 0; i < wide; i++) high[i] = block[(size_t)i * wide + n];
+    exchange(low, high, wide, rank);
+    for (int i = 0; i < wide; i++) block[(size_t)i * wide] = high[wide + i];
+    for (int i = 0; i < wide; i++) block[(size_t)i * wide + n + 1] = high[2 * wide + i];
+}
+
 static const struct {
     const char *name;
     Step step;
 } STEPS[] = {
     {"pingpong", pingpong}, {"allreduce", allreduce}, {"reduce_scatter", reduce_scatter}, {"allgather", allgather},
     {"alltoall", alltoall}, {"broadcast", broadcast}, {"bandwidth", bandwidth},
+    {"halo", halo},
 };
 
 static Step named(const char *test) {
@@ -127,12 +156,24 @@ static void verify(size_t from, size_t to, double expected) {
         if (((double *)received)[i] != expected) fail("a wrong element was received");
 }
 
+/* Both buffers, of one message or of what its test sends and keeps. */
+static size_t length_of(Step step) {
+    if (step == halo) return (size_t)(bytes / 8 + 2) * (bytes / 8 + 2) * 8;
+    return step == bandwidth ? (size_t)bytes * DEPTH : (size_t)bytes;
+}
+
+static void verify_halo(void) {
+    size_t row = bytes + 16, length = length_of(halo);
+    verify(0, row, 2.0 - rank), verify(row, length - row, rank + 1.0), verify(length - row, length, 2.0 - rank);
+}
+
 static void verify_step(Step step, size_t length) {
     size_t half = length / 2;
     if (step == allreduce) verify(0, length, 3);
     else if (step == reduce_scatter) verify(0, half, 3);
     else if (step == allgather || step == alltoall) verify(0, half, 1), verify(half, length, 2);
     else if (step == broadcast) verify(0, rank == 0 ? 0 : length, 1);
+    else if (step == halo) verify_halo();
     else verify(0, step == bandwidth && rank == 0 ? 8 : length, 2.0 - rank);
 }
 
@@ -203,9 +244,12 @@ static void join(MPI_Comm with) {
 
 static void run(const char *test, double budget, size_t huge_from, double floor) {
     Step step = named(test);
-    size_t length = step == bandwidth ? (size_t)bytes * DEPTH : (size_t)bytes;
+    size_t length = length_of(step);
     Buffer out = buffer(length, huge_from, rank + 1.0), in = buffer(length, huge_from, 0.0);
     sent = out.data, received = in.data;
+    if (step == halo)
+        for (int i = 1; i <= bytes / 8; i++)
+            for (int j = 1; j <= bytes / 8; j++) ((double *)received)[(size_t)i * (bytes / 8 + 2) + j] = rank + 1.0;
 
     double typical = warm_up(step, budget < 0.05 ? budget : 0.05);
     double shortest = 100 * floor > 100e-6 ? 100 * floor : 100e-6;

@@ -10,16 +10,21 @@ import mmap
 import re
 import sys
 from functools import partial
+from math import isqrt, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clustermark.core.context import Collective, Exchange, StepPart
+from clustermark.benchmarks.halo_exchange import axis_exchange
+from clustermark.core.context import Collective, Context, Exchange, StepPart
+from clustermark.core.precision import PRECISIONS
 from clustermark.core.suite import Sampling
 from clustermark.core.workload import Check, Trial
+from clustermark.devices.cpu import CpuDevice
 from clustermark.runners.launch_world import library_facts, start_mpi
 from clustermark.runners.measure import harness_floor, measure
+from clustermark.transports.grid import balanced_shape
 
 if TYPE_CHECKING:
     from clustermark.transports.mpi import MpiTransport
@@ -54,16 +59,56 @@ def collective(test: str, rank: int, sent: Any, received: Any) -> list[StepPart]
     return [Collective(test, into, sent[:half] if test == "allgather" else sent)]
 
 
+class Cut(CpuDevice):
+    """A device whose arrays are cut from one, so that both languages pack into the same pages."""
+
+    def __init__(self, whole: Any) -> None:
+        self.whole, self.used = whole, 0
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
+        """The next part."""
+        begin, self.used = self.used, self.used + prod(shape)
+        return self.whole[begin : self.used].reshape(shape)
+
+
+def halo(world: MpiTransport, sent: Any, received: Any) -> list[StepPart]:
+    """The 2-D exchange of the workload on a block in the one buffer, its faces packed into the other."""
+    wide, ranks = isqrt(received.size), balanced_shape(2, 2)
+    context = Context(Cut(sent), world, PRECISIONS["fp64"], np.random.default_rng(1))
+    block = received.reshape(wide, wide)
+    return [part for axis in (0, 1) for part in axis_exchange(context, block, axis, wide - 2, 1, ranks)]
+
+
 MESSAGES = {"pingpong": pingpong, "bandwidth": bandwidth}
+
+
+def parts_of(world: MpiTransport, test: str, sent: Any, received: Any) -> list[StepPart]:
+    """The step of a test."""
+    if test == "halo":
+        return halo(world, sent, received)
+    make = MESSAGES.get(test)
+    return make(world.rank, sent, received) if make else collective(test, world.rank, sent, received)
 
 
 def ready(world: MpiTransport, test: str, sent: Any, received: Any) -> Trial:
     """What a run would time: calls from compiled code."""
-    rank = world.rank
-    parts = MESSAGES[test](rank, sent, received) if test in MESSAGES else collective(test, rank, sent, received)
-    many = world.compile_step(parts)
+    many = world.compile_step(parts_of(world, test, sent, received))
     check = Check("received", 0.0, 0.0, True)
     return Trial(partial(many, 1), lambda: check, {}, many=many, windows=many.windows)
+
+
+def elements(test: str, size: int) -> int:
+    """Of each buffer, of messages of `size` bytes: one message, all under way, or a block with its halo."""
+    count = size // 8
+    return (count + 2) ** 2 if test == "halo" else count * (DEPTH if test == "bandwidth" else 1)
+
+
+def clear(test: str, rank: int, received: Any) -> None:
+    """Nothing has been received; a block holds what its faces are cut from."""
+    received.fill(0.0)
+    if test == "halo":
+        wide = isqrt(received.size)
+        received.reshape(wide, wide)[1:-1, 1:-1] = rank + 1.0
 
 
 def buffer(count: int, huge_from: int, value: float) -> Any:
@@ -81,6 +126,11 @@ def buffer(count: int, huge_from: int, value: float) -> Any:
 def expected(test: str, rank: int, count: int) -> Any:
     """What the first elements of the receive buffer hold after a step of that test, two ranks."""
     half = count // 2
+    if test == "halo":
+        wide = isqrt(count)
+        block = np.full((wide, wide), rank + 1.0)
+        block[[0, -1]] = 2.0 - rank
+        return block.ravel()
     if test in ("allgather", "alltoall"):
         return np.repeat([1.0, 2.0], half)
     if test == "broadcast":
@@ -111,8 +161,9 @@ def run(
     world: MpiTransport, test: str, size: int, seconds: float, huge_from: int, floor: float
 ) -> dict[str, Any] | None:
     """Measure one case and verify what was received; a row on rank 0."""
-    count = size // 8 * (DEPTH if test == "bandwidth" else 1)
+    count = elements(test, size)
     sent, received = buffer(count, huge_from, world.rank + 1.0), buffer(count, huge_from, 0.0)
+    clear(test, world.rank, received)
     found = measure(ready(world, test, sent, received), world, Sampling(seconds, 10, 1000, NEVER_PRECISE), floor)
     verify(world, test, received)
     if found is None:

@@ -21,7 +21,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from commbench import DEPTH, buffer, huge_kib, ready, verify, versions
+from commbench import buffer, clear, elements, huge_kib, ready, verify, versions
 
 from clustermark.runners.launch_world import start_mpi
 from clustermark.runners.measure import FLOORS_PER_SAMPLE, SHORTEST_SAMPLE, harness_floor, host_windows
@@ -99,15 +99,14 @@ def run(
     world: MpiTransport, library: ctypes.CDLL, test: str, size: int, longer: float, huge_from: int, floor: float
 ) -> dict[str, Any]:
     """One case: both sides warmed up and verified, then the pairs of blocks, then verified again."""
-    elements = size // 8 * (DEPTH if test == "bandwidth" else 1)
-    sent, received = buffer(elements, huge_from, world.rank + 1.0), buffer(elements, huge_from, 0.0)
+    sent, received = (buffer(elements(test, size), huge_from, value) for value in (world.rank + 1.0, 0.0))
     sides = {
         "c": c_windows(library, test, size, sent, received),
         "ours": our_windows(world, test, sent, received),
     }
     step_seconds = []
     for take in sides.values():
-        received.fill(0.0)
+        clear(test, world.rank, received)
         step_seconds.append(typical(world, take))
         verify(world, test, received)
     # Both sides take the same windows, long enough for the faster one.
@@ -122,7 +121,7 @@ def run(
         for side in ("c", "ours") if number % 2 else ("ours", "c"):
             taken[side].append(block(world, sides[side], steps, count))
     for take in sides.values():
-        received.fill(0.0)
+        clear(test, world.rank, received)
         take(1, 1)
         verify(world, test, received)
     return {"test": test, "bytes": size, **taken, "steps": steps, "windows": count, "huge_kib": huge_kib()}

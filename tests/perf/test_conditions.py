@@ -101,6 +101,20 @@ def test_disturbed_launches_are_left_out_where_enough_others_were_quiet() -> Non
     assert verdicts(both) == {MET}
 
 
+def test_a_case_that_its_first_launches_leave_unclear_is_taken_again_alone_until_it_is_not() -> None:
+    found = comparison(1.0)
+    assert found.further(len(found.launches)) == []
+    unclear = ("pingpong", 16 << 20)
+    outlier = found.launches[0].blocks[unclear]
+    outlier["ours"] = [1.2 * value for value in outlier["ours"]]
+    while found.further(3):
+        assert found.further(3) == [unclear]
+        found.launches.append(Launch({unclear: comparison(1.0).launches[1].blocks[unclear]}, ""))
+    # The interval of medians that leaves one launch in each direction out needs nine.
+    assert len(found.launches) == 9
+    assert verdicts(found) == {MET}
+
+
 def test_the_launch_is_the_unit_when_launches_are_combined() -> None:
     few = middle([[1.0] * 40, [1.2] * 40, [1.1] * 400])
     assert (few.value, few.low, few.high) == (1.1, 1.0, 1.2)
