@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -64,6 +65,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     gpu = sum(NEEDS_GPU in report.longrepr[2] for report in skipped)
     if skipped:
         terminalreporter.write_line(f"{len(skipped)} skipped, {gpu} of them for want of a GPU")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _what_earlier_files_left_is_not_searched_again() -> None:
+    """Everything alive is taken out of later garbage collections.
+
+    A process that has compiled kernels holds millions of objects; to walk them takes a second, and every measurement
+    begins with a collection.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
