@@ -37,21 +37,47 @@ def element(typing_context: Any, array: Any, index: Any) -> Any:
     return array.dtype(array, index), generate
 
 
+def _prefetch(context: Any, builder: Any, signature: Any, arguments: Any, writing: int) -> Any:
+    """LLVM's prefetch of array[index]."""
+    array, position = signature.args[0], context.cast(builder, arguments[1], signature.args[1], types.intp)
+    data = context.make_array(array)(context, builder, arguments[0]).data
+    place, number = builder.bitcast(builder.gep(data, [position]), ir.IntType(8).as_pointer()), ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    # To be used again and again, and data.
+    builder.call(function, [place, *(ir.Constant(number, value) for value in (writing, 3, 1))])
+    return context.get_dummy_value()
+
+
 @operation
 def ask_for(typing_context: Any, array: Any, index: Any) -> Any:
     """Bring the cache line of array[index] into the caches, and do not wait for it; any index will do."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        position = context.cast(builder, arguments[1], signature.args[1], types.intp)
-        data = context.make_array(array)(context, builder, arguments[0]).data
-        place, number = builder.bitcast(builder.gep(data, [position]), ir.IntType(8).as_pointer()), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        # To be read, again and again, data.
-        builder.call(function, [place, *(ir.Constant(number, value) for value in (0, 3, 1))])
-        return context.get_dummy_value()
+        return _prefetch(context, builder, signature, arguments, 0)
 
     return types.void(array, index), generate
+
+
+@operation
+def ask_to_write(typing_context: Any, array: Any, index: Any) -> Any:
+    """As `ask_for`, of a line that will be written: no other core may keep it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _prefetch(context, builder, signature, arguments, 1)
+
+    return types.void(array, index), generate
+
+
+@operation
+def left_neighbours(typing_context: Any, before: Any, here: Any) -> Any:
+    """The lane to the left of each lane of `here`: the last one of the vector before, then those of `here` but one."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        lanes = ir.Constant(ir.VectorType(LANE, here.count), [here.count - 1 + lane for lane in range(here.count)])
+        return builder.shuffle_vector(*arguments, lanes)
+
+    return here(before, here), generate
 
 
 @operation

@@ -1,7 +1,8 @@
 """∇⁴ damping of winds and θ on the CPU: rows are swept northwards, two Laplacians in one pass (eqs. 10 to 12).
 
-A chunk is a span of the rows of all levels one after the other. The rows that a row needs are kept in a workspace of
-sixteen rows.
+A chunk is a span of the rows of all levels one after the other. For row j two loops run along the row: the first makes
+what one Laplacian needs of the fields of rows j + 1 and j + 2, the second the Laplacian of that for row j. What they
+keep for the next row overwrites what they have just read, so that the workspace is twelve rows.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ import numpy as np
 from clustermark.apps.climate import physics_3d
 from clustermark.apps.climate.layout import MOST_LANES, Array
 from clustermark.apps.climate.memory import aligned_zeros
-from clustermark.devices.simd import lanes, load, ordered, store, store_first
+from clustermark.devices.simd import lanes, load, ordered, store, store_first, zeros_like
+from clustermark.devices.simd_lookup import ask_for, ask_to_write, left_neighbours
 
-# Rings of rows in the workspace: divergence and vorticity of the winds, their Laplacian, both of that, ∇²θ.
-DIVERGENCE, VORTICITY, U_LAPLACIAN, V_LAPLACIAN, DIVERGENCE_2, VORTICITY_2, THETA_LAPLACIAN = range(0, 14, 2)
-WORK_ROWS = 16
-# Rows before the first one of a span from which its workspace is filled.
-WARM_UP = 3
+# Rows of the workspace: divergence and vorticity of the winds and of their Laplacian, renewed in place; from these on
+# rings of the winds' Laplacian (two rows each) and of ∇²θ (four).
+DIVERGENCE, VORTICITY, DIVERGENCE_2, VORTICITY_2, U_LAPLACIAN, V_LAPLACIAN, THETA_LAPLACIAN = 0, 1, 2, 3, 4, 6, 8
+WORK_ROWS = 12
 _inline: Any = numba.njit(nogil=True, error_model="numpy", forceinline=True)
 divergence = _inline(physics_3d.divergence)
 vorticity = _inline(physics_3d.vorticity)
@@ -30,7 +31,7 @@ damped = _inline(physics_3d.damped)
 
 
 def make_work(chunks: int, pitch: int, dtype: str) -> Array:
-    """Workspace of `damp`: (chunks, elements)."""
+    """Workspace of `damp`: (chunks, elements). Rows begin MOST_LANES before column 0."""
     return aligned_zeros((chunks, WORK_ROWS * (pitch + 2 * MOST_LANES)), dtype)
 
 
@@ -53,140 +54,143 @@ def _theta_ring(row, wide):
 
 
 @_inline
-def divergence_row(u, v, here_u, here_v, south, upper, lower, factor, work, out, first, last, width):
-    """D of winds at cells, with cosφ of the north and south faces."""
-    for i in range(first, last, lanes(width)):
-        d = divergence(
-            load(u, here_u + i, width),
-            load(u, here_u + i - 1, width),
-            load(v, here_v + i, width) * upper,
-            load(v, south + i, width) * lower,
-            factor,
-        )
-        store(work, out + i, d)
+def _curls(u, v, one, two, c, f, j, i, width):
+    """D of row j + 2 and ζ of row j + 1 of the winds at column i; one, two: where these rows begin."""
+    south, u_north = load(v, one + i, width), load(u, two + i, width)
+    d = divergence(
+        u_north, load(u, two + i - 1, width), load(v, two + i, width) * f[j + 2], south * f[j + 1], 1.0 / c[j + 2]
+    )  # fmt: skip
+    z = vorticity(
+        load(u, one + i, width), u_north, south, load(v, one + i + 1, width), c[j + 1], c[j + 2], 1.0 / f[j + 1]
+    )  # fmt: skip
+    return d, z
 
 
 @_inline
-def vorticity_row(u, v, here_u, north, here_v, lower, upper, factor, work, out, first, last, width):
-    """ζ of winds at corners, with cosφ of the rows of u."""
-    for i in range(first, last, lanes(width)):
-        z = vorticity(
-            load(u, here_u + i, width),
-            load(u, north + i, width),
-            load(v, here_v + i, width),
-            load(v, here_v + i + 1, width),
-            lower,
-            upper,
-            factor,
-        )
-        store(work, out + i, z)
+def _curls_again(work, wide, c, f, j, i, width):
+    """D of row j + 1 and ζ of row j of the winds' Laplacian at column i."""
+    north, south = _ring(U_LAPLACIAN, j + 1, wide), _ring(U_LAPLACIAN, j, wide)
+    v_north, v_south = _ring(V_LAPLACIAN, j + 1, wide), _ring(V_LAPLACIAN, j, wide)
+    lu, lv = load(work, north + i, width), load(work, v_south + i, width)
+    d = divergence(
+        lu, load(work, north + i - 1, width), load(work, v_north + i, width) * f[j + 1], lv * f[j], 1.0 / c[j + 1]
+    )  # fmt: skip
+    z = vorticity(
+        load(work, south + i, width), lu, lv, load(work, v_south + i + 1, width), c[j], c[j + 1], 1.0 / f[j]
+    )  # fmt: skip
+    return d, z
 
 
 @_inline
-def _both(work, d, d_north, z, z_south, i, inverse_center, inverse_face, width):
-    """∇²u and ∇²v at column i, in units of 1/(aΔ)²."""
-    here = load(work, d + i, width)
-    corner = load(work, z + i, width)
-    along = vector_laplacian(
-        load(work, d + i + 1, width), here, corner, load(work, z_south + i, width), inverse_center, 1.0
-    )
-    across = vector_laplacian(
-        load(work, d_north + i, width), here, load(work, z + i - 1, width), corner, 1.0, inverse_face
-    )
-    return along, across
+def _vector_laplacian(work, d_row, z_row, d_north, z, z_west, center, face, i, width):
+    """∇² of winds at column i, in units of 1/(aΔ)²: D at `d_row` and, to the south, ζ at `z_row` of the workspace."""
+    d = load(work, d_row + i, width)
+    along = vector_laplacian(load(work, d_row + i + 1, width), d, z, load(work, z_row + i, width), center, 1.0)
+    return along, vector_laplacian(d_north, d, z_west, z, 1.0, face)
 
 
 @_inline
-def laplacian_row(work, d, d_north, z, z_south, inverse_center, inverse_face, u_out, v_out, first, last, width):
-    """∇²u and ∇²v along a row."""
-    for i in range(first, last, lanes(width)):
-        along, across = _both(work, d, d_north, z, z_south, i, inverse_center, inverse_face, width)
-        store(work, u_out + i, along)
-        store(work, v_out + i, across)
-
-
-@_inline
-def damped_row(
-    u, v, here, work, d, d_north, z, z_south, inverse_center, inverse_face, coefficient, u_new, v_new, first, last,
-    width
-):  # fmt: skip
-    """Winds less ν₄Δt times the Laplacian of their Laplacian."""
-    for i in range(first, last, lanes(width)):
-        along, across = _both(work, d, d_north, z, z_south, i, inverse_center, inverse_face, width)
-        store_first(u_new, here + i, damped(load(u, here + i, width), along, coefficient), last - i)
-        store_first(v_new, here + i, damped(load(v, here + i, width), across, coefficient), last - i)
-
-
-@_inline
-def _scalar(field, south, here, north, i, along, upper, lower, width):
+def _scalar_laplacian(field, south, here, north, j, c, f, i, width):
+    """∇² of a scalar in row j at column i, in units of 1/(aΔ)²."""
     return scalar_laplacian(
         load(field, here + i, width),
         load(field, here + i + 1, width),
         load(field, here + i - 1, width),
         load(field, north + i, width),
         load(field, south + i, width),
-        along,
-        upper,
-        lower,
+        1.0 / (c[j] * c[j]),
+        f[j] / c[j],
+        f[j - 1] / c[j],
     )
 
 
 @_inline
-def theta_laplacian_row(theta, south, here, north, along, upper, lower, work, out, first, last, width):
-    """∇²θ along a row, in units of 1/(aΔ)²."""
-    for i in range(first, last, lanes(width)):
-        store(work, out + i, _scalar(theta, south, here, north, i, along, upper, lower, width))
+def curls_row(u, v, here, pitch, c, f, j, work, wide, early, late, width):
+    """D of row j + 2 and ζ of row j + 1, from which the workspace is filled."""
+    for i in range(early, late, lanes(width)):
+        d, z = _curls(u, v, here + pitch, here + 2 * pitch, c, f, j, i, width)
+        store(work, DIVERGENCE * wide + i, d)
+        store(work, VORTICITY * wide + i, z)
 
 
 @_inline
-def damped_theta_row(
-    theta, at, work, south, here, north, along, upper, lower, coefficient, theta_new, first, last, width
-):
-    """θ less ν₄Δt times the Laplacian of its Laplacian."""
-    for i in range(first, last, lanes(width)):
-        twice = _scalar(work, south, here, north, i, along, upper, lower, width)
-        store_first(theta_new, at + i, damped(load(theta, at + i, width), twice, coefficient), last - i)
+def ahead_row(u, v, theta, here, pitch, c, f, j, work, wide, early, late, width):
+    """∇²V and ∇²θ of row j + 1, D of row j + 2; what the next row will read is asked for."""
+    one, two = here + pitch, here + 2 * pitch
+    u_row, v_row = _ring(U_LAPLACIAN, j + 1, wide), _ring(V_LAPLACIAN, j + 1, wide)
+    t_row = _theta_ring(j + 1, wide)
+    z_before = zeros_like(load(work, 0, width))
+    for i in range(early, late, lanes(width)):
+        for field in (u, v, theta):
+            ask_for(field, two + pitch + i)
+        d, z = _curls(u, v, one, two, c, f, j, i, width)
+        along, across = _vector_laplacian(
+            work, DIVERGENCE * wide, VORTICITY * wide, d, z, left_neighbours(z_before, z), 1.0 / c[j + 1],
+            1.0 / f[j + 1], i, width,
+        )  # fmt: skip
+        z_before = z
+        store(work, DIVERGENCE * wide + i, d)
+        store(work, VORTICITY * wide + i, z)
+        store(work, u_row + i, along)
+        store(work, v_row + i, across)
+        store(work, t_row + i, _scalar_laplacian(theta, here, one, two, j + 1, c, f, i, width))
 
 
 @_inline
-def _ahead(u, v, theta, cos_center, cos_face, at, pitch, j, first, last, width, work, wide):
-    """Rows that row j needs and the row before it did not: D of j + 2, ζ and ∇² of j + 1, D of that, ζ of that of j."""
-    line = at + j * pitch
-    c, f = cos_center, cos_face
-    two, one = line + 2 * pitch, line + pitch
-    d, d_north = _ring(DIVERGENCE, j + 1, wide), _ring(DIVERGENCE, j + 2, wide)
-    z, z_south = _ring(VORTICITY, j + 1, wide), _ring(VORTICITY, j, wide)
-    lu, lv, lv_south = _ring(U_LAPLACIAN, j + 1, wide), _ring(V_LAPLACIAN, j + 1, wide), _ring(V_LAPLACIAN, j, wide)
-    divergence_row(u, v, two, two, one, f[j + 2], f[j + 1], 1.0 / c[j + 2], work, d_north, first - 1, last + 2, width)
-    vorticity_row(u, v, one, two, one, c[j + 1], c[j + 2], 1.0 / f[j + 1], work, z, first - 2, last + 1, width)
-    laplacian_row(work, d, d_north, z, z_south, 1.0 / c[j + 1], 1.0 / f[j + 1], lu, lv, first - 1, last + 1, width)
-    divergence_row(work, work, lu, lv, lv_south, f[j + 1], f[j], 1.0 / c[j + 1], work,
-                   _ring(DIVERGENCE_2, j + 1, wide), first, last + 1, width)  # fmt: skip
-    vorticity_row(work, work, _ring(U_LAPLACIAN, j, wide), lu, lv_south, c[j], c[j + 1], 1.0 / f[j], work,
-                  _ring(VORTICITY_2, j, wide), first - 1, last, width)  # fmt: skip
-    theta_laplacian_row(theta, line, one, two, 1.0 / (c[j + 1] * c[j + 1]), f[j + 1] / c[j + 1], f[j] / c[j + 1], work,
-                        _theta_ring(j + 1, wide), first - 1, last + 1, width)  # fmt: skip
+def curls_again_row(work, wide, c, f, j, early, late, width):
+    """D of row j + 1 and ζ of row j of the winds' Laplacian."""
+    for i in range(early, late, lanes(width)):
+        d, z = _curls_again(work, wide, c, f, j, i, width)
+        store(work, DIVERGENCE_2 * wide + i, d)
+        store(work, VORTICITY_2 * wide + i, z)
+
+
+@_inline
+def damped_row(
+    u, v, theta, here, pitch, c, f, j, strength, work, wide, early, first, last, width, u_new, v_new, theta_new
+):  # fmt: skip
+    """Row j less ν₄Δt times the Laplacian of its Laplacian; the lines that the next row will write are asked for."""
+    south, centre, north = _theta_ring(j - 1, wide), _theta_ring(j, wide), _theta_ring(j + 1, wide)
+    _, z_before = _curls_again(work, wide, c, f, j, early, width)
+    for i in range(first, last + 1, lanes(width)):
+        at, left = here + i, last - i
+        for field in (u_new, v_new, theta_new):
+            ask_to_write(field, at + pitch)
+        d, z = _curls_again(work, wide, c, f, j, i, width)
+        along, across = _vector_laplacian(
+            work, DIVERGENCE_2 * wide, VORTICITY_2 * wide, d, z, left_neighbours(z_before, z), 1.0 / c[j], 1.0 / f[j],
+            i, width,
+        )  # fmt: skip
+        z_before = z
+        store_first(u_new, at, damped(load(u, at, width), along, strength), left)
+        store_first(v_new, at, damped(load(v, at, width), across, strength), left)
+        twice = _scalar_laplacian(work, south, centre, north, j, c, f, i, width)
+        store_first(theta_new, at, damped(load(theta, at, width), twice, strength), left)
+        store(work, DIVERGENCE_2 * wide + i, d)
+        store(work, VORTICITY_2 * wide + i, z)
 
 
 @numba.njit(nogil=True, error_model="numpy")
 def _sweep(
-    u, v, theta, cos_center, cos_face, strength, at, pitch, begin, end, first, last, width, work, u_new, v_new,
-    theta_new
+    u, v, theta, c, f, strength, at, pitch, begin, end, first, last, width, work, u_new, v_new, theta_new
 ):  # fmt: skip
-    """Rows `begin` to `end` of one level."""
+    """Rows `begin` to `end` of one level; c and f are cosφ of cells and of north faces.
+
+    What is needed a column or two before the region is made from a whole vector before it, so that the vectors of a
+    row do not straddle cache lines.
+    """
     wide = pitch + 2 * MOST_LANES
-    for j in range(begin - WARM_UP, end):
-        _ahead(u, v, theta, cos_center, cos_face, at, pitch, j, first, last, width, work, wide)
-        if j >= begin:
-            here, cos = at + j * pitch, cos_center[j]
+    early, late = first - lanes(width), last + 2
+    curls_row(u, v, at + (begin - 3) * pitch, pitch, c, f, begin - 3, work, wide, early, late, width)
+    for j in range(begin - 2, end):
+        here = at + j * pitch
+        ahead_row(u, v, theta, here, pitch, c, f, j, work, wide, early, late, width)
+        if j < begin:
+            curls_again_row(work, wide, c, f, j, early, late, width)
+        else:
             damped_row(
-                u, v, here, work, _ring(DIVERGENCE_2, j, wide), _ring(DIVERGENCE_2, j + 1, wide),
-                _ring(VORTICITY_2, j, wide), _ring(VORTICITY_2, j - 1, wide), 1.0 / cos, 1.0 / cos_face[j], strength,
-                u_new, v_new, first, last, width,
-            )  # fmt: skip
-            damped_theta_row(
-                theta, here, work, _theta_ring(j - 1, wide), _theta_ring(j, wide), _theta_ring(j + 1, wide),
-                1.0 / (cos * cos), cos_face[j] / cos, cos_face[j - 1] / cos, strength, theta_new, first, last, width,
+                u, v, theta, here, pitch, c, f, j, strength, work, wide, early, first, last, width, u_new, v_new,
+                theta_new
             )  # fmt: skip
 
 
@@ -223,5 +227,5 @@ def damp(
             begin += stop - row
             _sweep(
                 u, v, theta, cos_center, cos_face, strength, k * rows * pitch, pitch, row, stop, first_column,
-                last_column, exact, work[c], u_new, v_new, theta_new,
+                last_column, exact, work[c, MOST_LANES:], u_new, v_new, theta_new,
             )  # fmt: skip

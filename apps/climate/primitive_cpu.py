@@ -20,7 +20,6 @@ from clustermark.apps.climate.primitive_rows_cpu import (
     hydrostatic_row,
     layer_row,
     mass_row,
-    theta_flux_row,
     theta_row,
     vorticity_row,
     winds_row,
@@ -34,15 +33,14 @@ from clustermark.apps.climate.surface_cpu import (
 )
 from clustermark.apps.climate.vertical import EXNER as LEVEL_EXNER
 from clustermark.apps.climate.vertical import HYDROSTATIC, INVERSE_THICKNESS, LOWER_INTERFACE, THICKNESS
-from clustermark.devices.simd import ordered
+from clustermark.devices.simd import lanes, ordered
 
 # Cells beyond a region whose values a stage reads.
 REACH = 2
 # Rows of the workspace: single ones, then rings of two rows per level, then the ring of four of the vorticity.
 (
-    TOTAL, HEIGHT, EAST, NORTH, EAST_PAIR, NORTH_PAIR, U_ABOVE, V_ABOVE, THETA_ABOVE, THETA_EAST, CHANGE, INVERSE,
-    SINGLE,
-) = range(13)  # fmt: skip
+    TOTAL, HEIGHT, EAST_PAIR, NORTH_PAIR, U_ABOVE, V_ABOVE, THETA_ABOVE, THETA_EAST, CHANGE, INVERSE, SINGLE,
+) = range(11)  # fmt: skip
 VERTICAL, ENERGY, THETA_NORTH, RINGS = range(4)
 VORTICITY_ROWS = 4
 # Of `twice_cubic_mean`.
@@ -51,7 +49,7 @@ _inline: Any = numba.njit(nogil=True, error_model="numpy", forceinline=True)
 
 
 def make_work(chunks: int, levels: int, pitch: int, dtype: str) -> Array:
-    """Workspace of `advance`: (chunks, elements) of the fields' dtype."""
+    """Workspace of `advance`: (chunks, elements) of the fields' dtype. Rows begin MOST_LANES before column 0."""
     return aligned_zeros((chunks, (SINGLE + (2 * RINGS + VORTICITY_ROWS) * levels) * (pitch + 2 * MOST_LANES)), dtype)
 
 
@@ -79,10 +77,10 @@ def _diagnose(u, v, theta, geopotential, terms, cos_center, cos_face, table, sca
     north_quarter, south_quarter = quarter * cos_face[j] / cos_center[j], quarter * cos_face[j - 1] / cos_center[j]
     for k in range(levels):
         layer_row(
-            u, v, k * plane + here, k * plane + south, terms, EAST_MASS * plane + here, NORTH_MASS * plane + here,
-            NORTH_MASS * plane + south, work, TOTAL * wide, _ring(VERTICAL, j, k, levels, wide),
-            _ring(ENERGY, j, k, levels, wide), factor * table[THICKNESS, k], quarter, north_quarter, south_quarter,
-            first, last, width,
+            u, v, plane, k * plane + here, k * plane + south, terms, EAST_MASS * plane + here,
+            NORTH_MASS * plane + here, NORTH_MASS * plane + south, work, TOTAL * wide,
+            _ring(VERTICAL, j, k, levels, wide), _ring(ENERGY, j, k, levels, wide),
+            factor * table[THICKNESS, k], quarter, north_quarter, south_quarter, first, last, width,
         )  # fmt: skip
     copy_row(geopotential, here, work, HEIGHT * wide, first, last, width)
     for down in range(levels):
@@ -96,15 +94,14 @@ def _diagnose(u, v, theta, geopotential, terms, cos_center, cos_face, table, sca
 
 
 @_inline
-def _fluxes(u, v, terms, rows, pitch, j, k, first, last, width, work, wide):
-    """Mass fluxes of row j at one level."""
+def _fluxes(u, v, theta, terms, rows, pitch, j, k, levels, first, last, width, work, wide):
+    """Fluxes of mass and of θ of row j at one level."""
     plane = rows * pitch
-    here = j * pitch
-    south, north, at = here - pitch, here + pitch, k * plane
+    line = j * pitch
     flux_row(
-        u, v, at + here, at + south, at + north, terms, EAST_MASS * plane + here, EAST_MASS * plane + north,
-        NORTH_MASS * plane + here, NORTH_MASS * plane + south, work, EAST * wide, EAST_PAIR * wide, NORTH * wide,
-        NORTH_PAIR * wide, first, last, width,
+        u, v, theta, plane, k * plane + line, pitch, terms, EAST_MASS * plane + line, NORTH_MASS * plane + line, work,
+        EAST_PAIR * wide, NORTH_PAIR * wide, THETA_EAST * wide, _ring(THETA_NORTH, j, k, levels, wide), 7.0, 3.0,
+        first, last, width,
     )  # fmt: skip
 
 
@@ -115,18 +112,9 @@ def _vorticity(u, v, coriolis, terms, cos_center, cos_face, scale, rows, pitch, 
     plane = rows * pitch
     here = j * pitch
     vorticity_row(
-        u, v, coriolis, k * plane + here, k * plane + here + pitch, here, terms, CORNER * plane + here, cos_center[j],
-        cos_center[j + 1], scale / cos_face[j], work, _vorticity_of(j, k, levels, wide), first, last, width,
-    )  # fmt: skip
-
-
-@_inline
-def _theta_north(theta, rows, pitch, j, k, levels, first, last, width, work, wide):
-    """Flux of θ through the north faces of row j at one level."""
-    here = (k * rows + j) * pitch
-    theta_flux_row(
-        theta, here - pitch, here, here + pitch, here + 2 * pitch, work, NORTH * wide,
-        _ring(THETA_NORTH, j, k, levels, wide), 7.0, 3.0, first, last, width,
+        u, v, coriolis, plane, k * plane + here, k * plane + here + pitch, here, terms, CORNER * plane + here,
+        cos_center[j], cos_center[j + 1], scale / cos_face[j], work, _vorticity_of(j, k, levels, wide),
+        first, last, width,
     )  # fmt: skip
 
 
@@ -136,10 +124,9 @@ def _begin(u, v, theta, coriolis, terms, cos_center, cos_face, scale, rows, pitc
     """What the row before the first leaves to it: q from a row before to one after, fluxes of θ at its north faces."""
     for k in range(levels):
         for row in range(j - 1, j + 2):
-            _vorticity(u, v, coriolis, terms, cos_center, cos_face, scale, rows, pitch, row, k, levels, first - 2,
-                       last + 1, width, work, wide)  # fmt: skip
-        _fluxes(u, v, terms, rows, pitch, j, k, first - 1, last + 1, width, work, wide)
-        _theta_north(theta, rows, pitch, j, k, levels, first, last, width, work, wide)
+            _vorticity(u, v, coriolis, terms, cos_center, cos_face, scale, rows, pitch, row, k, levels, first, last,
+                       width, work, wide)  # fmt: skip
+        _fluxes(u, v, theta, terms, rows, pitch, j, k, levels, first, last, width, work, wide)
 
 
 @_inline
@@ -179,13 +166,10 @@ def _theta(
 ):
     """θ of row j at one level after the stage."""
     levels = table.shape[1]
-    here = (k * rows + j) * pitch
-    below = (min(k + 1, levels - 1) * rows + j) * pitch
-    theta_flux_row(theta, here - 1, here, here + 1, here + 2, work, EAST * wide, THETA_EAST * wide, 7.0, 3.0, first - 1,
-                   last, width)  # fmt: skip
-    _theta_north(theta, rows, pitch, j, k, levels, first, last, width, work, wide)
+    plane = rows * pitch
+    here, below = k * plane + j * pitch, min(k + 1, levels - 1) * plane + j * pitch
     theta_row(
-        theta_0, theta, here, below, work, CHANGE * wide, INVERSE * wide, THETA_EAST * wide,
+        theta_0, theta, plane, here, below, work, CHANGE * wide, INVERSE * wide, THETA_EAST * wide,
         _ring(THETA_NORTH, j, k, levels, wide), _ring(THETA_NORTH, j - 1, k, levels, wide),
         _ring(VERTICAL, j, k, levels, wide), THETA_ABOVE * wide, step * scale / (12.0 * cos_center[j]),
         0.5 * step * table[INVERSE_THICKNESS, k], theta_new, first, last, width,
@@ -197,21 +181,26 @@ def _sweep(
     mass_0, u, v, theta, u_0, v_0, theta_0, geopotential, coriolis, terms, cos_center, cos_face, table, scale, step,
     rows, pitch, begin, end, first, last, width, work, mass_new, u_new, v_new, theta_new
 ):  # fmt: skip
-    """Rows `begin` to `end`."""
+    """Rows `begin` to `end`.
+
+    What is needed a column or two before the region is made from a whole vector before it, so that the vectors of a
+    row do not straddle cache lines.
+    """
     levels = table.shape[1]
     wide = pitch + 2 * MOST_LANES
-    _begin(u, v, theta, coriolis, terms, cos_center, cos_face, scale, rows, pitch, begin - 1, levels, first, last,
+    early, late = first - lanes(width), last + 1
+    _begin(u, v, theta, coriolis, terms, cos_center, cos_face, scale, rows, pitch, begin - 1, levels, early, late,
            width, work, wide)  # fmt: skip
-    _diagnose(u, v, theta, geopotential, terms, cos_center, cos_face, table, scale, rows, pitch, begin, first - 1,
-              last + 1, width, work, wide)  # fmt: skip
+    _diagnose(u, v, theta, geopotential, terms, cos_center, cos_face, table, scale, rows, pitch, begin, early, late,
+              width, work, wide)  # fmt: skip
     for j in range(begin, end):
         _mass(mass_0, step, pitch, j, first, last, width, work, wide, mass_new)
-        _diagnose(u, v, theta, geopotential, terms, cos_center, cos_face, table, scale, rows, pitch, j + 1, first - 1,
-                  last + 1, width, work, wide)  # fmt: skip
+        _diagnose(u, v, theta, geopotential, terms, cos_center, cos_face, table, scale, rows, pitch, j + 1, early, late,
+                  width, work, wide)  # fmt: skip
         for k in range(levels):
-            _fluxes(u, v, terms, rows, pitch, j, k, first - 1, last + 1, width, work, wide)
-            _vorticity(u, v, coriolis, terms, cos_center, cos_face, scale, rows, pitch, j + 1, k, levels, first - 2,
-                       last + 1, width, work, wide)  # fmt: skip
+            _fluxes(u, v, theta, terms, rows, pitch, j, k, levels, early, late, width, work, wide)
+            _vorticity(u, v, coriolis, terms, cos_center, cos_face, scale, rows, pitch, j + 1, k, levels, early, late,
+                       width, work, wide)  # fmt: skip
             _winds(u, v, theta, u_0, v_0, terms, cos_center, table, scale, step, rows, pitch, j, k, first, last, width,
                    work, wide, u_new, v_new)  # fmt: skip
             _theta(theta, theta_0, cos_center, table, scale, step, rows, pitch, j, k, first, last, width, work, wide,
@@ -253,6 +242,6 @@ def advance(
         if begin < end:
             _sweep(
                 mass_0, u, v, theta, u_0, v_0, theta_0, geopotential, coriolis, terms, cos_center, cos_face, table,
-                inverse_distance, step, rows, pitch, begin, end, first_column, last_column, exact, work[c], mass_new,
-                u_new, v_new, theta_new,
+                inverse_distance, step, rows, pitch, begin, end, first_column, last_column, exact, work[c, MOST_LANES:],
+                mass_new, u_new, v_new, theta_new,
             )  # fmt: skip

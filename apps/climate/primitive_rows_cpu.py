@@ -1,7 +1,10 @@
 """The primitive equations along one row of cells, with explicit vectors; primitive_cpu.py orders the rows.
 
 Every function takes flat arrays and, for each, the index of column 0 of its row; `first` and `last` are columns. Rows
-of `work` are longer than those of fields, so that what runs over behind the last column stays in its row.
+of `work` are longer than those of fields, so that what runs over before and behind the columns stays in its row.
+
+A row ends before a CPU has learnt how it is read, and the same row of the next level is in another page: what no row
+before has brought near is asked for while the row of the level above is worked on, `plane` elements ahead.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import numba
 from clustermark.apps.climate import physics, physics_3d
 from clustermark.apps.climate.surface_cpu import EAST_EXNER, EAST_WEIGHT, NORTH_EXNER, NORTH_WEIGHT
 from clustermark.devices.simd import lanes, load, magnitude, splat, store, store_first, zeros_like
-from clustermark.devices.simd_lookup import converted
+from clustermark.devices.simd_lookup import ask_for, ask_to_write, converted
 
 _inline: Any = numba.njit(nogil=True, error_model="numpy", forceinline=True)
 divergence = _inline(physics_3d.divergence)
@@ -45,11 +48,12 @@ def copy_row(source, here, work, row, first, last, width):
 
 @_inline
 def layer_row(
-    u, v, here, south, terms, east_mass, north_mass, south_mass, work, total, vertical, energy,
+    u, v, plane, here, south, terms, east_mass, north_mass, south_mass, work, total, vertical, energy,
     factor, quarter, north, south_quarter, first, last, width
 ):  # fmt: skip
     """Downwards: Σ ∇·(p_s V)Δσ down to below this level (eq. 1), and the kinetic energy (eq. 4)."""
     for i in range(first, last, lanes(width)):
+        ask_for(v, here + plane + i)
         u_here = load(u, here + i, width)
         u_west = load(u, here + i - 1, width)
         v_here = load(v, here + i, width)
@@ -97,26 +101,39 @@ def mass_row(mass_0, here, work, total, step, change, inverse, mass_new, first, 
 
 @_inline
 def flux_row(
-    u, v, here, south, north, terms, east_mass, east_mass_north, north_mass, south_mass, work, east, east_pair,
-    through_north, north_pair, first, last, width
+    u, v, theta, plane, here, pitch, terms, east_mass, north_mass, work, east_pair, north_pair, theta_east, theta_north,
+    seven, three, first, last, width
 ):  # fmt: skip
-    """p_s u and p_s v cosφ at the faces of this level, and their sums over two rows."""
+    """p_s u and p_s v cosφ of this level, summed over two faces, and twelvefold fluxes of θ through faces (eq. 9)."""
+    north, south, far = here + pitch, here - pitch, here + 2 * pitch
     for i in range(first, last, lanes(width)):
-        flux_east = load(terms, east_mass + i, width) * load(u, here + i, width)
-        flux_north = load(terms, north_mass + i, width) * load(v, here + i, width)
-        store(work, east + i, flux_east)
-        store(work, through_north + i, flux_north)
-        beyond = load(terms, east_mass_north + i, width) * load(u, north + i, width)
-        store(work, east_pair + i, flux_east + beyond)
-        store(work, north_pair + i, flux_north + load(terms, south_mass + i, width) * load(v, south + i, width))
+        ask_for(theta, far + plane + i)
+        east = load(terms, east_mass + i, width) * load(u, here + i, width)
+        through = load(terms, north_mass + i, width) * load(v, here + i, width)
+        east_beyond = load(terms, east_mass + pitch + i, width) * load(u, north + i, width)
+        store(work, east_pair + i, east + east_beyond)
+        before = load(terms, north_mass - pitch + i, width) * load(v, south + i, width)
+        store(work, north_pair + i, through + before)
+        centre = load(theta, here + i, width)
+        moved = upwind_flux(
+            east, magnitude(east), load(theta, here + i - 1, width), centre, load(theta, here + i + 1, width),
+            load(theta, here + i + 2, width), seven, three,
+        )  # fmt: skip
+        store(work, theta_east + i, moved)
+        moved = upwind_flux(
+            through, magnitude(through), load(theta, south + i, width), centre, load(theta, north + i, width),
+            load(theta, far + i, width), seven, three,
+        )  # fmt: skip
+        store(work, theta_north + i, moved)
 
 
 @_inline
 def vorticity_row(
-    u, v, coriolis, here, north, plane, terms, corner, lower, upper, factor, work, corners, first, last, width
+    u, v, coriolis, apart, here, north, plane, terms, corner, lower, upper, factor, work, corners, first, last, width
 ):  # fmt: skip
     """q at the corners of this level (eq. 5)."""
     for i in range(first, last, lanes(width)):
+        ask_for(u, north + apart + i)
         relative = vorticity(
             load(u, here + i, width), load(u, north + i, width), load(v, here + i, width),
             load(v, here + i + 1, width), lower, upper, factor,
@@ -138,6 +155,10 @@ def winds_row(
     """
     q_far, q_south, q, q_north = vorticities
     for i in range(first, last, lanes(width)):
+        ask_for(u_0, here + plane + i)
+        ask_for(v_0, here + plane + i)
+        ask_to_write(u_new, here + plane + i)
+        ask_to_write(v_new, here + plane + i)
         q_here = load(work, q + i, width)
         w_here = load(work, vertical + i, width)
         e_here = load(work, energy + i, width)
@@ -187,30 +208,14 @@ def winds_row(
 
 
 @_inline
-def theta_flux_row(theta, before, here, beyond, far, work, flux, out, seven, three, first, last, width):
-    """Twelvefold flux of θ through one face of each cell (eq. 9)."""
-    for i in range(first, last, lanes(width)):
-        through = load(work, flux + i, width)
-        moved = upwind_flux(
-            through,
-            magnitude(through),
-            load(theta, before + i, width),
-            load(theta, here + i, width),
-            load(theta, beyond + i, width),
-            load(theta, far + i, width),
-            seven,
-            three,
-        )
-        store(work, out + i, moved)
-
-
-@_inline
 def theta_row(
-    theta_0, theta, here, below, work, change, inverse, east, north, south, vertical, above, horizontal_weight,
+    theta_0, theta, plane, here, below, work, change, inverse, east, north, south, vertical, above, horizontal_weight,
     vertical_weight, new, first, last, width
 ):  # fmt: skip
     """θ of this level after the stage (eq. 8); `above` as in `winds_row`."""
     for i in range(first, last, lanes(width)):
+        ask_for(theta_0, here + plane + i)
+        ask_to_write(new, here + plane + i)
         sinking = load(work, vertical + i, width) * (load(theta, here + i, width) + load(theta, below + i, width))
         through = sinking - load(work, above + i, width)
         store(work, above + i, sinking)

@@ -35,7 +35,17 @@ from clustermark.devices.simd import (
     total,
     zeros_like,
 )
-from clustermark.devices.simd_lookup import add_to_element, ask_for, converted, element, gather, rows, truncated
+from clustermark.devices.simd_lookup import (
+    add_to_element,
+    ask_for,
+    ask_to_write,
+    converted,
+    element,
+    gather,
+    left_neighbours,
+    rows,
+    truncated,
+)
 
 WIDTHS = [2, 4, 8, 16]
 FLOATS = ["float32", "float64"]
@@ -407,9 +417,39 @@ def test_a_line_that_is_asked_for_changes_nothing_may_lie_beyond_the_array_and_i
     def silent(a, index):
         return a.size
 
+    @compiled
+    def asking_to_write(a, index):
+        ask_to_write(a, index)
+        return a.size
+
     values = np.arange(9.0)
-    for kernel, asks in ((asking, True), (silent, False)):
+    for kernel, asks in ((asking, True), (asking_to_write, True), (silent, False)):
         assert [kernel(values, index) for index in (0, 8, -(10**7), 10**7)] == [9] * 4
         code = "".join(kernel.inspect_asm().values())
         assert ("prefetch" in code or "prfm" in code) is asks
     assert (values == np.arange(9.0)).all()
+
+
+def neighbours_are_found(kernel: Kernel, dtype: str, width: int) -> bool:
+    """Whether each lane's left neighbour is what lies before it in memory."""
+    values = np.arange(2 * width).astype(dtype)
+    out = np.zeros(width, dtype)
+    kernel(values, out, Width(width))
+    return bool((out == values[width - 1 : -1]).all())
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_left_neighbours_are_those_in_memory_and_others_are_found(width: int, dtype: str) -> None:
+    @compiled
+    def to_the_left(values, out, width):
+        n = lanes(width)
+        store(out, 0, left_neighbours(load(values, 0, width), load(values, n, width)))
+
+    @compiled
+    def swapped(values, out, width):
+        n = lanes(width)
+        store(out, 0, left_neighbours(load(values, n, width), load(values, 0, width)))
+
+    assert neighbours_are_found(to_the_left, dtype, width)
+    assert not neighbours_are_found(swapped, dtype, width)
