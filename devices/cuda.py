@@ -92,6 +92,10 @@ class CudaDevice:
             "numa_node": cuda_driver.numa_node(self.gpu.pci),
         }
 
+    def free(self) -> int:
+        """[B] of the GPU's memory that nobody has."""
+        return int(self._device.mem_info[0])
+
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
         """Zero-filled array in C order; the fill is on the default stream."""
         return self._cupy.zeros(shape, dtype=dtype)

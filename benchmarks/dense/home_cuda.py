@@ -27,6 +27,8 @@ Array = npt.NDArray[Any]
 CHUNK = 2**22
 # [B]: rows begin at multiples of it.
 LINE = 512
+# Of the GPU's free memory, what a second copy of a matrix may take: products and other processes need some.
+ROOM = 0.5
 
 
 class DeviceHome:
@@ -37,6 +39,7 @@ class DeviceHome:
         self.device = device
         self._cupy: Any = importlib.import_module("cupy")
         self._blas: dict[str, DeviceBlas] = {}
+        self._kept: tuple[DenseMatrix, Any] | None = None
 
     def blas(self, dtype: Any) -> DeviceBlas:
         """That of one type."""
@@ -55,7 +58,15 @@ class DeviceHome:
         return self.device.empty((rows, -(-columns // step) * step), dtype)[:, :columns]
 
     def fill(self, matrix: DenseMatrix, parts: Parts, target: Any) -> None:
-        """Made by the host, some rows at a time."""
+        """Made by the host once, some rows at a time; copied on the GPU from then on if it has room for a copy."""
+        if self._kept is not None and self._kept[0] is matrix and self._kept[1].dtype == target.dtype:
+            self.round_into(self._kept[1], target)
+            return
+        self._make(matrix, parts, target)
+        if target.nbytes <= ROOM * self.device.free():
+            self._kept = matrix, target.copy()
+
+    def _make(self, matrix: DenseMatrix, parts: Parts, target: Any) -> None:
         rows, columns = parts.rows.mine, parts.columns.mine
         height = max(1, CHUNK // max(1, columns.size))
         for first in range(0, rows.size, height):
@@ -63,9 +74,9 @@ class DeviceHome:
             target[first : first + some.size] = self.device.from_host(matrix.part(some, columns, target.dtype.name))
 
     def made(self, matrix: DenseMatrix, parts: Parts, dtype: str) -> Any:
-        """As `fill`."""
+        """Made by the host, some rows at a time."""
         target = self._matrix(parts, dtype)
-        self.fill(matrix, parts, target)
+        self._make(matrix, parts, target)
         return target
 
     def round_into(self, source: Any, target: Any) -> None:

@@ -158,3 +158,30 @@ def test_a_full_gpu_and_a_precision_without_panels_are_one_sentence(gpu: FakeGpu
     assert BENCHMARKS["hpl_mxp"].refuse(case) == "has no factors in bf16 on cuda yet; use fp32"
     assert BENCHMARKS["hpl"].memory(replace(case_of("hpl", n=40_000), device="cuda")) < 1e9
     assert isinstance(DEVICES["cuda"].open(0), CudaDevice)
+
+
+@pytest.mark.parametrize(("n", "room"), [(20, 0.5), (63, 0.5), (20, 0.0)])
+def test_a_matrix_is_made_by_the_host_once_where_the_gpu_has_room_for_a_copy(
+    gpu: FakeGpu, n: int, room: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home_cuda, "ROOM", room)
+    matrix, device = matrices.uniform_matrix(n, 3), DEVICES["cuda"].open(0)
+    made, part = [], matrix.part
+
+    def counted(*arguments: Any) -> Any:
+        made.append(arguments)
+        return part(*arguments)
+
+    monkeypatch.setattr(type(matrix), "part", staticmethod(counted))
+    solver = DirectSolver(matrix, 4, ALONE, "float64", open_blas(), DeviceHome(device))
+    answers = []
+    for _ in range(3):
+        solver.reset()
+        before = device.to_host(solver.factorisation.matrix)
+        solver.step()
+        answers.append((before, solver.x.copy()))
+    assert len(made) == (1 if room else 3)
+    for before, x in answers:
+        assert (before == answers[0][0]).all()
+        assert (x == answers[0][1]).all()
+    assert (answers[0][0] == part(np.arange(n), np.arange(n + 1))).all()
