@@ -23,13 +23,15 @@ def call(builder: Any, name: str, result: Any, arguments: list[Any], **flags: An
 
 # Bytes of a line of the caches.
 LINE = 64
+# Lines are asked for into the first cache, to be changed, or into the second, to be read.
+TO_CHANGE, TO_READ_LATER = (1, 3), (0, 2)
 
 
-def prefetch(builder: Any, pointer: Any) -> None:
-    """Ask for the line of a pointer, in all caches."""
+def prefetch(builder: Any, pointer: Any, how: tuple[int, int] = TO_CHANGE) -> None:
+    """Ask for the line of a pointer; `how` is LLVM's: to write or not, and how near."""
     kind = ir.FunctionType(ir.VoidType(), [pointer.type, *[ir.IntType(32)] * 3])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    builder.call(function, [pointer, *(ir.Constant(ir.IntType(32), value) for value in (1, 3, 1))])
+    builder.call(function, [pointer, *(ir.Constant(ir.IntType(32), value) for value in (*how, 1))])
 
 
 @operation

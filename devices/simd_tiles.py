@@ -18,7 +18,7 @@ from numba.extending import register_model, typeof_impl, unbox
 
 from clustermark.devices.simd_dots import DOTS, SIDE, Dot, joined
 from clustermark.devices.simd_matrix_product import matrix_product
-from clustermark.devices.simd_memory import LINE, prefetch
+from clustermark.devices.simd_memory import LINE, TO_READ_LATER, prefetch
 from clustermark.devices.simd_types import operation, spread
 
 # Words per turn of the loop of vectors.
@@ -245,14 +245,15 @@ def tile_product(
     a, a_at, b, b_at : flat arrays of words, where the panels begin: `rows` words, or `columns`, per inner word
     words : length of the panels, a multiple of the tile's unit
     c : (·, ·) array of the tile's sums, whose columns lie one behind the other
-    more : (alpha, accumulate, start, start_at): a factor, whether C is added to, and a flat array with the initial sum
-        of each column (read only by a tile whose bytes are unsigned)
+    more : (alpha, accumulate, start, start_at, next_at, step): a factor; whether C is added to; a flat array with the
+        initial sum of each column (read only by a tile whose bytes are unsigned); the element of b from which on a line
+        is asked for in every turn of the loop, and how many bytes lie between two
     """
     shape = tile.tile
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         _, a_array, a_first, b_array, b_first, length, c_array, row, column, rest = arguments
-        alpha, accumulate, start_array, start_first = cgutils.unpack_tuple(builder, rest)
+        alpha, accumulate, start_array, start_first, next_first, step = cgutils.unpack_tuple(builder, rest)
         if shape.dot.matrix:
             panels = _address(context, builder, a, a_array, a_first), _address(context, builder, b, b_array, b_first)
             corner, down = _corner(context, builder, c, c_array, row, column)
@@ -269,10 +270,14 @@ def tile_product(
             first = [builder.load(pointer, align=size) for pointer in wide]
         corner, down = _corner(context, builder, c, c_array, row, column)
         lines = [builder.gep(corner, [builder.mul(down, ir.Constant(POINTER, r))]) for r in range(shape.rows)]
+        # Rows of C seldom begin with a line, so the last entry is in one of its own.
+        last = shape.columns * size - 1
         for line in lines:
-            prefetch(builder, line)
+            for offset in (*range(0, last, LINE), last):
+                prefetch(builder, builder.gep(line, [ir.Constant(POINTER, offset)]))
         sums = {place: cgutils.alloca_once_value(builder, first[place[1]]) for place in places}
-        _panels(context, builder, shape, (a, a_array, a_first), (b, b_array, b_first), length, sums)
+        coming = _address(context, builder, b, b_array, next_first), step
+        _panels(context, builder, shape, (a, a_array, a_first), (b, b_array, b_first), length, sums, coming)
         factor = spread(builder, alpha, shape.dot.lanes)
         whole = isinstance(c.dtype, types.Integer)
         times, plus = (builder.mul, builder.add) if whole else (builder.fmul, builder.fadd)
@@ -289,8 +294,12 @@ def tile_product(
     return types.void(tile, a, a_at, b, b_at, words, c, i, j, more), generate
 
 
-def _panels(context: Any, builder: Any, shape: Tile, a: Any, b: Any, length: Any, sums: Any) -> None:
-    """The loop over the words of both panels."""
+def _panels(context: Any, builder: Any, shape: Tile, a: Any, b: Any, length: Any, sums: Any, coming: Any) -> None:
+    """The loop over the words of both panels; `coming` is where lines are asked for, and the bytes from one to another.
+
+    Whoever comes to a panel of B first would wait for the third cache: its lines come while tiles of the one before
+    are done, into the second, because the first is full.
+    """
     word = context.get_value_type(a[0].dtype)
     size = a[0].dtype.bitwidth // 8
     vector = ir.VectorType(word, shape.dot.lanes)
@@ -301,6 +310,7 @@ def _panels(context: Any, builder: Any, shape: Tile, a: Any, b: Any, length: Any
         there = builder.gep(right, [builder.mul(loop.index, ir.Constant(POINTER, UNROLL * shape.columns * size))])
         for line in range(0, UNROLL * shape.rows * size, LINE):
             prefetch(builder, builder.gep(here, [ir.Constant(POINTER, AHEAD + line)]))
+        prefetch(builder, builder.gep(coming[0], [builder.mul(loop.index, coming[1])]), TO_READ_LATER)
         for step in range(UNROLL):
             columns = [
                 builder.load(

@@ -151,13 +151,18 @@ def column_offsets(tile, b_panels, columns, words, offsets):
 def multiply_block(tile, a_panels, b_panels, words, c, rows, columns, alpha, accumulate, offsets, scratch):
     """C[rows, columns] by tiles; one that C cannot take as it is goes through `scratch`.
 
+    While the tiles of a panel of B are done, each asks for its share of the next panel.
+
     words : of A's panels; of B's; from which of B's on A's lie
     """
     words, deep, b_first = words
     height, width = tile_rows(tile), tile_columns(tile)
     direct = c.strides[1] == c.itemsize
+    share = width * words // ((rows[1] - rows[0] + height - 1) // height)
+    step = share * b_panels.itemsize * tile_unit(tile) // words
     for j in range(columns[0], columns[1], width):
         wide = min(width, columns[1] - j)
+        coming = (j - columns[0] + width) * deep + b_first * width
         for i in range(rows[0], rows[1], height):
             high = min(height, rows[1] - i)
             whole = direct and wide == width and high == height
@@ -165,7 +170,8 @@ def multiply_block(tile, a_panels, b_panels, words, c, rows, columns, alpha, acc
             row, column = (i, j) if whole else (0, 0)
             adds = accumulate if whole else 0
             panels = (a_panels, (i - rows[0]) * words, b_panels, (j - columns[0]) * deep + b_first * width, words)
-            tile_product(tile, *panels, target, row, column, (alpha, adds, offsets, j - columns[0]))
+            tile_product(tile, *panels, target, row, column, (alpha, adds, offsets, j - columns[0], coming, step))
+            coming += share
             if not whole:
                 _copy_part(scratch, c[i : i + high, j : j + wide], accumulate)
 
