@@ -23,8 +23,8 @@ def call(builder: Any, name: str, result: Any, arguments: list[Any], **flags: An
 
 # Bytes of a line of the caches.
 LINE = 64
-# Lines are asked for into the first cache, to be changed, or into the second, to be read.
-TO_CHANGE, TO_READ_LATER = (1, 3), (0, 2)
+# Lines are asked for into the first cache, to be changed or read, or into the second, to be read.
+TO_CHANGE, TO_READ, TO_READ_LATER = (1, 3), (0, 3), (0, 2)
 
 
 def prefetch(builder: Any, pointer: Any, how: tuple[int, int] = TO_CHANGE) -> None:

@@ -18,7 +18,7 @@ from numba.extending import register_model, typeof_impl, unbox
 
 from clustermark.devices.simd_dots import DOTS, SIDE, Dot, joined
 from clustermark.devices.simd_matrix_product import matrix_product
-from clustermark.devices.simd_memory import LINE, TO_READ_LATER, prefetch
+from clustermark.devices.simd_memory import LINE, TO_READ, TO_READ_LATER, prefetch
 from clustermark.devices.simd_types import operation, spread
 
 # Words per turn of the loop of vectors.
@@ -31,6 +31,8 @@ MATRIX_SHAPE = (2 * SIDE, 2)
 NARROWER = {"int8 vpmaddwd 512": (8, 2)}
 # Bytes by which A's panel, which comes from the second cache, is asked for beforehand.
 AHEAD = 1024
+# Words by which rows that lie side by side are asked for before they are packed: each word lies on another page.
+WORDS_AHEAD = 8
 POINTER, BYTE = ir.IntType(64), ir.IntType(8)
 
 
@@ -161,6 +163,11 @@ def _packer(height_of: Any, flips: Any) -> Any:
 
             with builder.if_else(is_(1)) as (side_by_side, apart):
                 with side_by_side:
+                    for g in range(dot.group):
+                        later = builder.mul(right, ir.Constant(POINTER, WORDS_AHEAD * dot.group + g))
+                        for line in range(0, height * size, LINE):
+                            wanted = builder.add(later, ir.Constant(POINTER, line))
+                            prefetch(builder, builder.gep(start, [wanted]), TO_READ)
                     put(word(0, height), 0)
                 with apart, builder.if_else(is_(2)) as (whole, single):
                     with whole:
