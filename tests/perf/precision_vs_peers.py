@@ -46,6 +46,9 @@ TORCH_NEEDS = {"int8": {"avx512vnni", "avxvnni"}, "bf16": {"avx512bf16", "amx-bf
 # What keeps oneDNN from tiles: the widest set of instructions without them.
 WITHOUT_TILES = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16"}
 TARGET = 0.85
+# [s] OpenBLAS's threads look for work for a while after a product (2^26 cycles unless built otherwise): on the cores
+# whose peak is measured next.
+REST = 0.1
 # A process of its own with torch: makes its matrices, then answers every line with the seconds of one product.
 TORCH = """
 import sys, time
@@ -180,16 +183,18 @@ def compare_products(
             call()
         for _ in range(rounds):
             for name, (call, work) in sides.items():
+                time.sleep(REST)
                 before = peak()
                 rates[name].append(work / call())
+                time.sleep(REST)
                 shares[name].append(rates[name][-1] / (0.5 * (before + peak())))
     if torch is not None:
         torch.close()
-    plain = float(np.median(shares[own]))
+    plain = np.array(rates[own])
     rows = []
     for name, share in shares.items():
         low, middle, high = np.quantile(share, (0.25, 0.5, 0.75))
-        against = "" if not name.startswith("ours") else f"{middle / plain:.2f}"
+        against = "" if not name.startswith("ours") else f"{np.median(np.array(rates[name]) / plain):.2f}"
         rate = np.median(rates[name]) / 1e9
         rows.append(
             [precision, str(n), str(threads), name, f"{rate:.1f}", f"{middle:.0%}", f"{low:.0%} … {high:.0%}", against]
