@@ -3,9 +3,9 @@
     python tests/perf/interconnect_vs_hpcc.py [shm tcp shm-copy] [--pairs 48] [--as-it-is]
 
 HPCC (Debian's hpcc 1.5.0) is linked with Open MPI and loads the library beside this Python, whose soname is the same.
-b_eff takes the least of few windows and of two ways to send: our side takes the same number of windows, as long and
-behind one uncounted step as there, the better way in each, the least of them, and the median over many such groups. Our
-own median of windows stands beside it, and from some launches the ping-pong in C under windows as in every run of ours.
+b_eff takes the least of few windows and of two ways to send on the same buffers: our side takes as many windows in the
+same order, as long and behind one uncounted step as there (beff_ranks.py), some times over in buffers of their own. The
+median of all windows stands beside it, and from some launches the ping-pong in C under windows as in every run of ours.
 Two launches of HPCC differ by more than HPCC and us, so that each of ours is held against the geometric mean of the one
 before it and the one after it.
 """
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import hpcc_side
-from beff_ranks import BETTER, PROTOCOLS
+from beff_ranks import PROTOCOLS
 from c_side import HERE, Side, launch, prepare, versions
 from comm_cases import Middle
 from conditions import Target, Watch
@@ -37,7 +37,7 @@ from clustermark.transports.fabrics import fabric_aliases
 
 # Two launches of 8 B over shared memory differ by up to three times, whichever program sends.
 PAIRS = 48
-GROUPS = 40
+REPEATS = 3
 # The launch in C is no part of the comparison: one in so many pairs has it.
 C_EVERY = 6
 WITHIN = Target(1.10, 0.90, load_only_adds=False)
@@ -68,20 +68,13 @@ class Comparison:
     load: str = ""
 
 
-def least_of_groups(seconds: Sequence[float], least_of: int) -> float:
-    """Median over groups of so many windows of the least in each."""
-    groups = [min(seconds[start : start + least_of]) for start in range(0, len(seconds), least_of)]
-    return statistics.median(groups)
-
-
 def our_figures(lines: Sequence[Mapping[str, Any]]) -> tuple[dict[str, float], dict[str, float]]:
-    """(as b_eff takes it, median of the exchange's windows) of each figure, [s]."""
-    best: dict[str, float] = {}
-    typical: dict[str, float] = {}
-    for protocol in PROTOCOLS:
-        ways = {line["way"]: line["seconds"] for line in lines if line.get("figure") == protocol.name}
-        best[protocol.name] = least_of_groups(ways[BETTER], protocol.least_of)
-        typical[protocol.name] = statistics.median(ways["exchange"])
+    """(as b_eff takes it, median of windows) of each figure, [s]: medians of the repeats."""
+    told = {line["figure"]: line for line in lines if "figure" in line}
+    best, typical = (
+        {protocol.name: statistics.median(told[protocol.name][kind]) for protocol in PROTOCOLS}
+        for kind in ("seconds", "medians")
+    )
     return best, typical
 
 
@@ -90,13 +83,13 @@ def compare(side: Side, wire: str, pairs: int = PAIRS, pages: Mapping[str, str] 
     fabric = fabric_aliases(side.name)[wire]
     chosen = dict(hpcc_side.AS_APPLICATIONS if pages is None else pages)
     hpcc_side.environment(side.python, fabric, chosen)
-    ours = [side.python, str(HERE / "beff_ranks.py"), fabric, str(GROUPS)]
+    ours = [side.python, str(HERE / "beff_ranks.py"), fabric, str(REPEATS)]
     in_c = [side.program, C_SECONDS, str(C_HUGE_FROM), *C_CASES.values()]
     found = Comparison(fabric)
     with Watch(pressure_counts=False) as watch:
         before = hpcc_side.seconds(side.python, fabric, chosen)
         for number in range(pairs):
-            lines = launch(side, fabric, ours, hpcc_side.SMALL_PAGES)
+            lines = launch(side, fabric, ours, hpcc_side.SMALL_PAGES | chosen)
             told = [] if number % C_EVERY else launch(side, fabric, in_c)
             rows = {f"{row['test']}:{row['bytes']}": row["seconds"] / 2 for row in told if "test" in row}
             after = hpcc_side.seconds(side.python, fabric, chosen)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 
 import hpcc_side
+import numpy as np
 import pytest
-from beff_ranks import BETTER, PROTOCOLS
+from beff_ranks import PROTOCOLS, of_pairs, of_rings
 from c_side import Side
-from interconnect_vs_hpcc import Comparison, Pair, least_of_groups, our_figures, table
+from interconnect_vs_hpcc import Comparison, Pair, our_figures, table
 
 OUTPUT = """
 End of LatencyBandwidth section.
@@ -41,20 +42,21 @@ def test_without_hpcc_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> N
         hpcc_side.environment("python", "ompi-tcp", {})
 
 
-def test_the_least_of_each_group_of_windows_counts() -> None:
-    assert least_of_groups([5.0, 1.0, 9.0, 3.0, 2.0, 8.0], 2) == 2.0
-    assert least_of_groups([5.0, 1.0, 9.0, 3.0, 2.0, 8.0], 3) == 1.5
+def test_the_least_of_each_pair_counts_and_bandwidths_are_averaged_as_bandwidths() -> None:
+    taken = [np.array([4.0, 1.0, 2.0]), np.array([3.0, 8.0, 9.0])]
+    assert of_pairs(taken, bandwidth=False) == 2.0
+    assert of_pairs(taken, bandwidth=True) == pytest.approx(1.5)
 
 
-def test_the_better_way_counts_and_the_median_is_that_of_the_exchange() -> None:
-    lines = [
-        {"figure": protocol.name, "way": way, "seconds": [slow] * 12}
-        for protocol in PROTOCOLS
-        for way, slow in (("exchange", 3.0), ("sendrecv", 2.0), (BETTER, 1.0))
-    ]
-    best, typical = our_figures(lines)
-    assert set(best.values()) == {1.0}
-    assert set(typical.values()) == {3.0}
+def test_the_least_of_each_ring_counts_and_the_first_is_not_random() -> None:
+    assert of_rings(np.array([[9.0, 2.0, 8.0], [0.1, 5.0, 32.0]])) == pytest.approx(4.0)
+
+
+def test_the_median_of_the_repeats_is_held_against_hpcc() -> None:
+    lines = [{"figure": p.name, "seconds": [3.0, 1.0, 2.0], "medians": [5.0, 6.0, 4.0]} for p in PROTOCOLS]
+    best, typical = our_figures([*lines, {"library": "made"}])
+    assert set(best.values()) == {2.0}
+    assert set(typical.values()) == {5.0}
 
 
 def test_a_side_that_is_a_quarter_slower_misses_and_an_equal_one_meets() -> None:
