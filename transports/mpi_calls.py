@@ -181,12 +181,14 @@ class Table:
         return handle_of(MPI, MPI.SUM, self.symbols.handle)
 
     def _copy(self, each: Copy) -> Row:
-        """Fewer axes than three are its last ones."""
+        """Fewer axes than three are its last ones; those of one element are left out: the last is a long one."""
         source, target = each.source, each.target
         if source.shape != target.shape or source.dtype != target.dtype or source.ndim > 3:
             raise ValueError("a copy needs two arrays of one shape and format, of three axes at most")
-        lead = 3 - source.ndim
-        extents, strides = [1] * lead + list(source.shape), [[0] * lead + list(a.strides) for a in (source, target)]
+        axes = [axis for axis, extent in enumerate(source.shape) if extent != 1]
+        lead = 3 - len(axes)
+        extents = [1] * lead + [source.shape[axis] for axis in axes]
+        strides = [[0] * lead + [a.strides[axis] for axis in axes] for a in (source, target)]
         about = np.array([*extents, *strides[0], *strides[1], source.itemsize], np.int64)
         self.kept.append(about)
         return self._row(kind.COPY, (source.ctypes.data, 0, 0, 0), about.ctypes.data, (target.ctypes.data, 0, 0, 0))

@@ -104,6 +104,23 @@ def columns(typing_context: Any, call: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
+def copy_line(start: Any, into: Any, count: Any, from_step: Any, to_step: Any, item: Any) -> None:
+    """`count` elements of `item` bytes from one address to another, `from_step` and `to_step` bytes apart."""
+    like = np.int64(0)
+    if from_step == item and to_step == item and count * item > SHORT_ROW:
+        copy_bytes(into, start, count * item)
+    elif item == 8:
+        for k in range(count):
+            put_word(into + k * to_step, word_at(start + k * from_step, like))
+    elif item == 4:
+        for k in range(count):
+            put_word(into + k * to_step, word_at(start + k * from_step, np.int32(0)))
+    else:
+        for k in range(count):
+            copy_bytes(into + k * to_step, start + k * from_step, item)
+
+
+@njit(nogil=True, cache=True)
 def copy_block(source: Any, target: Any, about: Any) -> None:
     """Elements of a block of three extents from one address to another, each with strides of its own (`LAST`)."""
     like = np.int64(0)
@@ -111,20 +128,11 @@ def copy_block(source: Any, target: Any, about: Any) -> None:
     from_row, from_inner, from_last = word_at(about + 24, like), word_at(about + 32, like), word_at(about + 40, like)
     to_row, to_inner, to_last = word_at(about + 48, like), word_at(about + 56, like), word_at(about + 64, like)
     item = word_at(about + 72, like)
-    for block in range(rows * inner):
-        i, j = block // inner, block % inner
-        start, into = source + i * from_row + j * from_inner, target + i * to_row + j * to_inner
-        if from_last == item and to_last == item and last * item > SHORT_ROW:
-            copy_bytes(into, start, last * item)
-        elif item == 8:
-            for k in range(last):
-                put_word(into + k * to_last, word_at(start + k * from_last, like))
-        elif item == 4:
-            for k in range(last):
-                put_word(into + k * to_last, word_at(start + k * from_last, np.int32(0)))
-        else:
-            for k in range(last):
-                copy_bytes(into + k * to_last, start + k * from_last, item)
+    for i in range(rows):
+        start, into = source + i * from_row, target + i * to_row
+        for _ in range(inner):
+            copy_line(start, into, last, from_last, to_last, item)
+            start, into = start + from_inner, into + to_inner
 
 
 @njit(nogil=True, cache=True)
