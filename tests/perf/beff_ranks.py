@@ -153,16 +153,17 @@ def figure(protocol: Protocol, world: MpiTransport) -> tuple[float, float, list[
     """
     trials = made_ready(protocol, world)
     windows = [trial.windows for trial in trials if trial.windows is not None]
+    found = [0.0, 0.0]
     if protocol.rings:
         better, exchanged = rings_measured(protocol, windows, world)
         slowest, middle = (world.max_to_root(np.ascontiguousarray(each)) for each in (better, exchanged))
-        on_root = slowest is not None and middle is not None
-        found = [of_rings(slowest), float(np.median(middle))] if on_root else [0.0, 0.0]
+        if slowest is not None and middle is not None:
+            found = [of_rings(slowest), float(np.median(middle))]
     else:
         told = world.gather(pairs_measured(protocol, windows, world))
         own = None if told is None else [told[rank][rank] for rank in range(2)]  # rank r begins pair r
-        bandwidth = "bandwidth" in protocol.name
-        found = [0.0, 0.0] if own is None else [of_pairs(own, bandwidth), float(np.median(own))]
+        if own is not None:
+            found = [of_pairs(own, "bandwidth" in protocol.name), float(np.median(own))]
     for check in [trial.check() for trial in trials]:
         if not check.passed:
             raise RuntimeError(f"{protocol.name}: {check.name}: {check.detail}")
