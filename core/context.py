@@ -130,12 +130,7 @@ class CompiledStep(Protocol):
         ...
 
     def windows_at(self, steps: int, count: int, first: float, distance: float) -> tuple[array[float], int]:
-        """The same, window k begun at `first` + k `distance` [s] of the monotonic clock, not behind a barrier.
-
-        Returns
-        -------
-        [s] of each from that time on, and how many this rank began late
-        """
+        """The same, window k begun at `first` + k `distance` [s], and how many this rank began late; no barrier."""
         ...
 
 
@@ -160,10 +155,7 @@ class Transport(Protocol):
         ...
 
     def prepare_reduce_scatter(self, send: Array | None, receive: Array) -> Callable[[], object]:
-        """A call that sums `send` over ranks and leaves this rank's part of the sum in `receive`.
-
-        send=None reduces in place: `receive` holds the whole vector, and then, in `reduced_in_place`, the sums.
-        """
+        """A call that sums `send` over ranks and leaves this rank's part in `receive`; None: in `reduced_in_place`."""
         ...
 
     def reduced_in_place(self, count: int) -> slice:
@@ -210,10 +202,7 @@ class Transport(Protocol):
         ...
 
     def compile_step(self, parts: Sequence[StepPart], before: Sequence[StepPart] = ()) -> CompiledStep:
-        """The parts, one after the other, as a step; `before` runs before each window, untimed. Not collective.
-
-        Raises DeviceError where `why_not_compiled` says why.
-        """
+        """The parts in order as a step, `before` ahead of each window, untimed; DeviceError with the why not."""
         ...
 
     def max_to_root(self, values: Array) -> Array | None:

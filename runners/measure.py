@@ -207,7 +207,6 @@ def measure(
     finally:
         if collecting:
             gc.enable()
-    compiled = watched is None and (trial.windows_at if together else trial.windows) is not None
     lined_up = "none" if transport.size == 1 else together.of_all_ranks() if together else "barrier"
     per_rank = transport.gather((seconds, warmup, watched.device_seconds if watched else None))
     if per_rank is None:
@@ -216,7 +215,7 @@ def measure(
         seconds=_columns([row[0] for row in per_rank]),
         warmup_seconds=_columns([row[1] for row in per_rank]),
         steps_per_sample=steps,
-        clock=COMPILED_CLOCK if compiled else CLOCK,
+        clock=COMPILED_CLOCK if watched is None and (trial.windows_at if together else trial.windows) else CLOCK,
         sync=lined_up + (watched.sync if watched else ""),
         floor=floor,
         stopped_by=stopped_by,
