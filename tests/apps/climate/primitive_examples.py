@@ -57,7 +57,7 @@ class Stage:
 
     ground: Ground
     dtype: str
-    width: int = 8
+    width: int = 4
     chunks: int = 2
 
     @property
