@@ -30,8 +30,17 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 NEEDS_GPU = "needs a GPU: "
 # Where the files lie that take longest: begun at the end, the last of them would run alone. The first one mostly waits,
-# so that what runs beside it has the machine to itself.
-LONGEST = ("slurm/test_slurm_failures.py", "mpi/", "ptx/", "apps/", "benchmarks/", "slurm/")
+# so that what runs beside it has the machine to itself. Neighbours run at the same time: test_gemm_cpu.py is kept away
+# from test_gemm_accuracy.py, which needs the same kernels, lest both compile them.
+LONGEST = (
+    "slurm/test_slurm_failures.py",
+    "mpi/",
+    "benchmarks/test_gemm_cpu.py",
+    "ptx/",
+    "apps/",
+    "benchmarks/",
+    "slurm/",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
