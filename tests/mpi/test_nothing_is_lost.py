@@ -33,6 +33,7 @@ timeout = 10
 [[matrix]]
 workload = "faulty"
 ranks = 2
+fabric = "tcp"
 [matrix.params]
 mode = "slow"
 number = [1, 2, 3, 4, 5, 6]
