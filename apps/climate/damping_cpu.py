@@ -54,31 +54,47 @@ def _theta_ring(row, wide):
 
 
 @_inline
-def _curls(u, v, one, two, c, f, j, i, width):
-    """D of row j + 2 and ζ of row j + 1 of the winds at column i; one, two: where these rows begin."""
-    south, u_north = load(v, one + i, width), load(u, two + i, width)
-    d = divergence(
-        u_north, load(u, two + i - 1, width), load(v, two + i, width) * f[j + 2], south * f[j + 1], 1.0 / c[j + 2]
-    )  # fmt: skip
-    z = vorticity(
-        load(u, one + i, width), u_north, south, load(v, one + i + 1, width), c[j + 1], c[j + 2], 1.0 / f[j + 1]
-    )  # fmt: skip
-    return d, z
+def _of_curls(c, f, j):
+    """Factors of D of row j + 1 and of ζ of row j, none of which is computed at every column."""
+    return f[j + 1], f[j], 1.0 / c[j + 1], c[j], c[j + 1], 1.0 / f[j]
 
 
 @_inline
-def _curls_again(work, wide, c, f, j, i, width):
-    """D of row j + 1 and ζ of row j of the winds' Laplacian at column i."""
-    north, south = _ring(U_LAPLACIAN, j + 1, wide), _ring(U_LAPLACIAN, j, wide)
-    v_north, v_south = _ring(V_LAPLACIAN, j + 1, wide), _ring(V_LAPLACIAN, j, wide)
-    lu, lv = load(work, north + i, width), load(work, v_south + i, width)
-    d = divergence(
-        lu, load(work, north + i - 1, width), load(work, v_north + i, width) * f[j + 1], lv * f[j], 1.0 / c[j + 1]
+def _of_scalar(c, f, j):
+    """Factors of ∇² of a scalar in row j."""
+    return 1.0 / (c[j] * c[j]), f[j] / c[j], f[j - 1] / c[j]
+
+
+@_inline
+def _curls(u, v, one, two, factors, i, width):
+    """D of row j + 2 and ζ of row j + 1 of the winds at column i; one, two: where these rows begin."""
+    upper, lower, cell, south, north, corner = factors
+    v_south, u_north = load(v, one + i, width), load(u, two + i, width)
+    d = divergence(u_north, load(u, two + i - 1, width), load(v, two + i, width) * upper, v_south * lower, cell)
+    return d, vorticity(
+        load(u, one + i, width), u_north, v_south, load(v, one + i + 1, width), south, north, corner
     )  # fmt: skip
-    z = vorticity(
-        load(work, south + i, width), lu, lv, load(work, v_south + i + 1, width), c[j], c[j + 1], 1.0 / f[j]
+
+
+@_inline
+def _curls_again(work, rows, factors, i, width):
+    """D of row j + 1 and ζ of row j of the winds' Laplacian at column i; `rows` as of `_of_laplacian`."""
+    upper, lower, cell, south, north, corner = factors
+    u_south, u_north, v_south, v_north = rows
+    lu, lv = load(work, u_north + i, width), load(work, v_south + i, width)
+    d = divergence(lu, load(work, u_north + i - 1, width), load(work, v_north + i, width) * upper, lv * lower, cell)
+    return d, vorticity(
+        load(work, u_south + i, width), lu, lv, load(work, v_south + i + 1, width), south, north, corner
     )  # fmt: skip
-    return d, z
+
+
+@_inline
+def _of_laplacian(j, wide):
+    """Places of rows j and j + 1 of ∇²u and of ∇²v."""
+    return (
+        _ring(U_LAPLACIAN, j, wide), _ring(U_LAPLACIAN, j + 1, wide), _ring(V_LAPLACIAN, j, wide),
+        _ring(V_LAPLACIAN, j + 1, wide),
+    )  # fmt: skip
 
 
 @_inline
@@ -90,25 +106,24 @@ def _vector_laplacian(work, d_row, z_row, d_north, z, z_west, center, face, i, w
 
 
 @_inline
-def _scalar_laplacian(field, south, here, north, j, c, f, i, width):
-    """∇² of a scalar in row j at column i, in units of 1/(aΔ)²."""
+def _scalar_laplacian(field, south, here, north, factors, i, width):
+    """∇² of a scalar at column i, in units of 1/(aΔ)²."""
     return scalar_laplacian(
         load(field, here + i, width),
         load(field, here + i + 1, width),
         load(field, here + i - 1, width),
         load(field, north + i, width),
         load(field, south + i, width),
-        1.0 / (c[j] * c[j]),
-        f[j] / c[j],
-        f[j - 1] / c[j],
+        *factors,
     )
 
 
 @_inline
 def curls_row(u, v, here, pitch, c, f, j, work, wide, early, late, width):
     """D of row j + 2 and ζ of row j + 1, from which the workspace is filled."""
+    factors = _of_curls(c, f, j + 1)
     for i in range(early, late, lanes(width)):
-        d, z = _curls(u, v, here + pitch, here + 2 * pitch, c, f, j, i, width)
+        d, z = _curls(u, v, here + pitch, here + 2 * pitch, factors, i, width)
         store(work, DIVERGENCE * wide + i, d)
         store(work, VORTICITY * wide + i, z)
 
@@ -119,28 +134,30 @@ def ahead_row(u, v, theta, here, pitch, c, f, j, work, wide, early, late, width)
     one, two = here + pitch, here + 2 * pitch
     u_row, v_row = _ring(U_LAPLACIAN, j + 1, wide), _ring(V_LAPLACIAN, j + 1, wide)
     t_row = _theta_ring(j + 1, wide)
+    factors, of_theta, center, face = _of_curls(c, f, j + 1), _of_scalar(c, f, j + 1), 1.0 / c[j + 1], 1.0 / f[j + 1]
     z_before = zeros_like(load(work, 0, width))
     for i in range(early, late, lanes(width)):
         for field in (u, v, theta):
             ask_for(field, two + pitch + i)
-        d, z = _curls(u, v, one, two, c, f, j, i, width)
+        d, z = _curls(u, v, one, two, factors, i, width)
         along, across = _vector_laplacian(
-            work, DIVERGENCE * wide, VORTICITY * wide, d, z, left_neighbours(z_before, z), 1.0 / c[j + 1],
-            1.0 / f[j + 1], i, width,
+            work, DIVERGENCE * wide, VORTICITY * wide, d, z, left_neighbours(z_before, z), center, face, i,
+            width,
         )  # fmt: skip
         z_before = z
         store(work, DIVERGENCE * wide + i, d)
         store(work, VORTICITY * wide + i, z)
         store(work, u_row + i, along)
         store(work, v_row + i, across)
-        store(work, t_row + i, _scalar_laplacian(theta, here, one, two, j + 1, c, f, i, width))
+        store(work, t_row + i, _scalar_laplacian(theta, here, one, two, of_theta, i, width))
 
 
 @_inline
 def curls_again_row(work, wide, c, f, j, early, late, width):
     """D of row j + 1 and ζ of row j of the winds' Laplacian."""
+    rows, factors = _of_laplacian(j, wide), _of_curls(c, f, j)
     for i in range(early, late, lanes(width)):
-        d, z = _curls_again(work, wide, c, f, j, i, width)
+        d, z = _curls_again(work, rows, factors, i, width)
         store(work, DIVERGENCE_2 * wide + i, d)
         store(work, VORTICITY_2 * wide + i, z)
 
@@ -151,20 +168,22 @@ def damped_row(
 ):  # fmt: skip
     """Row j less ν₄Δt times the Laplacian of its Laplacian; the lines that the next row will write are asked for."""
     south, centre, north = _theta_ring(j - 1, wide), _theta_ring(j, wide), _theta_ring(j + 1, wide)
-    _, z_before = _curls_again(work, wide, c, f, j, early, width)
+    rows, factors, of_theta = _of_laplacian(j, wide), _of_curls(c, f, j), _of_scalar(c, f, j)
+    center, face = 1.0 / c[j], 1.0 / f[j]
+    _, z_before = _curls_again(work, rows, factors, early, width)
     for i in range(first, last + 1, lanes(width)):
         at, left = here + i, last - i
         for field in (u_new, v_new, theta_new):
             ask_to_write(field, at + pitch)
-        d, z = _curls_again(work, wide, c, f, j, i, width)
+        d, z = _curls_again(work, rows, factors, i, width)
         along, across = _vector_laplacian(
-            work, DIVERGENCE_2 * wide, VORTICITY_2 * wide, d, z, left_neighbours(z_before, z), 1.0 / c[j], 1.0 / f[j],
-            i, width,
+            work, DIVERGENCE_2 * wide, VORTICITY_2 * wide, d, z, left_neighbours(z_before, z), center, face, i,
+            width,
         )  # fmt: skip
         z_before = z
         store_first(u_new, at, damped(load(u, at, width), along, strength), left)
         store_first(v_new, at, damped(load(v, at, width), across, strength), left)
-        twice = _scalar_laplacian(work, south, centre, north, j, c, f, i, width)
+        twice = _scalar_laplacian(work, south, centre, north, of_theta, i, width)
         store_first(theta_new, at, damped(load(theta, at, width), twice, strength), left)
         store(work, DIVERGENCE_2 * wide + i, d)
         store(work, VORTICITY_2 * wide + i, z)
