@@ -103,6 +103,15 @@ def _ask_for_stencil(field, places, n, level, pitch, plane):
 
 
 @_inline
+def _four_levels(segments, s, k, levels, plane):
+    """First and last point (exclusive) of a segment, place of level k in a field and of a point less its number in the
+    buffer, and what lies there between levels; k is lowered where fewer than four are left.
+    """
+    first, stride, low = segments[s, 0], segments[s, 3], min(k, levels - LEVELS)
+    return first, segments[s, 1], low * plane, segments[s, 2] + low * stride - first, stride
+
+
+@_inline
 def _after(segments, s, k, levels, plane):
     """First and last point and place of the levels that come after the four from level k on of a segment."""
     following = s
@@ -146,9 +155,7 @@ def _wind_layer(u, v, segment, east, north, pitch, level, target, width, buffer)
 @numba.njit(nogil=True, error_model="numpy")
 def _scalar_layers(field, segments, s, donors, pitch, plane, levels, k, width, buffer):
     """`interpolate_scalar` for the points of one segment on four levels; asks for what comes next."""
-    first, last, spot, stride = segments[s, 0], segments[s, 1], segments[s, 2], segments[s, 3]
-    top = min(k, levels - LEVELS)
-    level, target = top * plane, spot + top * stride - first
+    first, last, level, target, stride = _four_levels(segments, s, k, levels, plane)
     next_first, next_end, next_level = _after(segments, s, k, levels, plane)
     for n in range(first, last):
         if (n - first) & _BETWEEN_ASKED == 0:
@@ -160,9 +167,7 @@ def _scalar_layers(field, segments, s, donors, pitch, plane, levels, k, width, b
 @numba.njit(nogil=True, error_model="numpy")
 def _wind_layers(u, v, segments, s, east, north, asked, places, pitch, plane, levels, k, width, buffer):
     """`interpolate_wind`, one component, on four levels; asks for what comes next of the wind `asked` at `places`."""
-    first, last, spot, stride = segments[s, 0], segments[s, 1], segments[s, 2], segments[s, 3]
-    top = min(k, levels - LEVELS)
-    level, target = top * plane, spot + top * stride - first
+    first, last, level, target, stride = _four_levels(segments, s, k, levels, plane)
     next_first, next_end, next_level = _after(segments, s, k, levels, plane)
     for n in range(first, last):
         if (n - first) & _BETWEEN_ASKED == 0:
