@@ -1,11 +1,14 @@
 """Speed of the primitive equations, damping and forcing on this machine beside a triad of the same minute.
 
-usage: climate_primitive.py [ROUNDS]     needs quiet cores; 96 × 288 cells and 30 levels, one panel
+usage: climate_primitive.py [ROUNDS] [--against-c]     needs quiet cores; 96 × 288 cells and 30 levels, one panel
+With --against-c also damping by hand in C, and the bare rows of a damping and of a stage (climate_damping.c).
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
@@ -13,6 +16,9 @@ from typing import Any
 
 import numba
 import numpy as np
+from climate_primitive_c import agree_on_damping, c_calls
+from md_cases import ratio_of
+from md_sides import PeerError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "apps" / "climate"))
 
@@ -37,6 +43,9 @@ TRIAD_BYTES = 72_000_000
 # Words that a cell must move. A stage: what two passes would, the yardstick of published dynamical cores; in brackets
 # what one pass moves. Damping: three in, three out. Forcing: θ in and out, and both winds in the lowest three tenths.
 WORDS = {"stage": 16.0, "stage (9 words)": 9.0, "damping": 6.0, "forcing": 3.2}
+C_WORDS = {"damping in C": 6.0, "rows of a damping": 6.0, "rows of a stage": 9.0}
+# Of the damping, ν₄Δt [m⁴].
+STRENGTH = 1e18
 
 
 @numba.njit(parallel=True, error_model="numpy")
@@ -61,8 +70,8 @@ def _aligned(fields: Four) -> Four:
     return made[0], made[1], made[2], made[3]
 
 
-def kernels(dtype: str, threads: int) -> dict[str, Callable[[], None]]:
-    """Calls of the kernels on one panel of random fields, and of the triad."""
+def kernels(dtype: str, threads: int, folder: Path | None = None) -> dict[str, Callable[[], Any]]:
+    """Calls of the kernels on one panel of random fields, and of the triad; of the C side too with a folder for it."""
     ground = ground_of(ROWS, COLUMNS, LEVELS)
     planet = ground.planet
     stage = Stage(ground, dtype)
@@ -88,48 +97,82 @@ def kernels(dtype: str, threads: int) -> dict[str, Callable[[], None]]:
         advance(*now[1:], *start, plane, plane, terms, *metric, table, inverse, 1.0, *shape, *place, width,
                 work, *new)  # fmt: skip
 
-    return {
+    calls = {
         "triad": lambda: triad(a, b, c, 0.5, threads, width),
         "stage": whole_stage,
-        "damping": lambda: damping_cpu.damp(*now[1:], *metric, inverse, 1e10, LEVELS, *shape, *place, width,
+        "damping": lambda: damping_cpu.damp(*now[1:], *metric, inverse, STRENGTH, LEVELS, *shape, *place, width,
                                             damping_work, *new[1:]),
         "forcing": lambda: forcing_cpu.force(new[0], *new[1:], plane, rates, forcing.constants, planet.kappa,
                                              planet.reference_pressure, 1e-3, *shape, *place, width, forcing_work),
     }  # fmt: skip
+    if folder is not None:
+        more, _ = c_calls(folder, now[1:], start[1:], metric, STRENGTH * inverse**4, (LEVELS, *shape), place, threads,
+                          new[1:])  # fmt: skip
+        calls["damping"]()
+        ours = [_evolved(field, *shape) for field in new[1:]]
+        more["damping in C"]()
+        other = [_evolved(field, *shape) for field in new[1:]]
+        agree_on_damping(ours, other, [_evolved(field, *shape) for field in now[1:]])
+        calls |= more
+    return calls
 
 
-def seconds(calls: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    """Shortest time of each call, the calls alternating."""
+def _evolved(field: Any, rows: int, pitch: int) -> Any:
+    """Copy of the evolved cells of a flat field."""
+    return field.reshape(-1, rows, pitch)[:, HALO:-HALO, HALO : HALO + COLUMNS].copy()
+
+
+def turns(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """Times of each call, the calls alternating."""
     for call in calls.values():
         call()
-    best = dict.fromkeys(calls, float("inf"))
+    times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
             begin = perf_counter()
             call()
-            best[name] = min(best[name], perf_counter() - begin)
-    return best
+            times[name].append(perf_counter() - begin)
+    return times
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 30
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rounds", nargs="?", type=int, default=30, metavar="ROUNDS")
+    parser.add_argument("--against-c", action="store_true", help="C in the same turns; gcc compiles it")
+    options = parser.parse_args()
     print(f"{ROWS} × {COLUMNS} × {LEVELS} cells; % of the triad's bytes a second")
     stage_times: dict[tuple[str, int], float] = {}
-    for threads in (1, 2):
-        numba.set_num_threads(threads)
-        for dtype in ("float64", "float32"):
-            size = np.dtype(dtype).itemsize
-            times = seconds(kernels(dtype, threads), rounds)
-            rate = 3 * TRIAD_BYTES / times["triad"]
-            stage_times[dtype, threads] = times["stage"]
-            line = [f"{threads} thread{'s' * (threads > 1)} {dtype}: triad {rate / 1e9:.1f} GB/s"]
-            for name, words in WORDS.items():
-                time = times[name.split(" ")[0]]
-                line.append(f"{name} {time * 1e3:.2f} ms {100 * words * size * CELLS / time / rate:.0f} %")
-            print("; ".join(line))
-        ratio = stage_times["float64", threads] / stage_times["float32", threads]
-        print(f"{threads} thread{'s' * (threads > 1)}: a stage of mixed precision is {ratio:.2f} times as fast")
+    with tempfile.TemporaryDirectory(prefix="clustermark-climate-") as builds:
+        folder = Path(builds) if options.against_c else None
+        for threads in (1, 2):
+            numba.set_num_threads(threads)
+            team = f"{threads} thread{'s' * (threads > 1)}"
+            for dtype in ("float64", "float32"):
+                times = turns(kernels(dtype, threads, folder), options.rounds)
+                best = {name: min(values) for name, values in times.items()}
+                stage_times[dtype, threads] = best["stage"]
+                print(f"{team} {dtype}: {shares(best, WORDS, dtype)}")
+                if folder is not None:
+                    ratio = ratio_of(times["damping in C"], times["damping"])
+                    print(f"{team} {dtype}: C takes {ratio.value:.2f} ({ratio.low:.2f} … {ratio.high:.2f}) times as "
+                          f"long as our damping; {shares(best, C_WORDS, dtype)}")  # fmt: skip
+            ratio = stage_times["float64", threads] / stage_times["float32", threads]
+            print(f"{team}: a stage of mixed precision is {ratio:.2f} times as fast")
+
+
+def shares(best: dict[str, float], words: dict[str, float], dtype: str) -> str:
+    """Shortest time of each call, and the bytes of its words a second as a share of the triad's."""
+    rate = 3 * TRIAD_BYTES / best["triad"]
+    parts = [f"triad {rate / 1e9:.1f} GB/s"]
+    for name, number in words.items():
+        time = best[name.split(" (")[0]]
+        moved = number * np.dtype(dtype).itemsize * CELLS
+        parts.append(f"{name} {time * 1e3:.2f} ms {100 * moved / time / rate:.0f} %")
+    return "; ".join(parts)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except PeerError as error:
+        raise SystemExit(str(error)) from None

@@ -150,18 +150,18 @@ def ours(blocks: Blocks, threads: int) -> Local:
     return Local("clustermark", step, blocks, outputs, f"numba {numba.__version__}, vectors of {lanes}")
 
 
-def compile_c(folder: Path, dtype: str) -> tuple[ctypes.CDLL, str]:
-    """climate_shallow.c for a type, and the compiler with its flags. Raises PeerError where gcc does not compile it."""
+def compile_c(folder: Path, dtype: str, source: str = "climate_shallow") -> tuple[ctypes.CDLL, str]:
+    """A source beside this file for a type, and the compiler with its flags. Raises PeerError where that fails."""
     kind = {"float64": "double", "float32": "float"}[dtype]
-    library = folder / f"climate_shallow_{kind}.so"
-    command = ["gcc", *FLAGS, f"-DT={kind}", str(HERE / "climate_shallow.c"), "-o", str(library)]
+    library = folder / f"{source}_{kind}.so"
+    command = ["gcc", *FLAGS, f"-DT={kind}", str(HERE / f"{source}.c"), "-o", str(library)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         version = subprocess.run(["gcc", "--version"], capture_output=True, text=True, check=False, timeout=30)
     except FileNotFoundError:
         raise PeerError("there is no gcc on PATH: the C side cannot be compiled") from None
     if done.returncode:
-        raise PeerError(f"gcc does not compile climate_shallow.c: {done.stderr.strip()[:300]}")
+        raise PeerError(f"gcc does not compile {source}.c: {done.stderr.strip()[:300]}")
     return ctypes.CDLL(str(library)), f"{version.stdout.splitlines()[0]}, {' '.join(FLAGS[:3])}"
 
 
