@@ -169,6 +169,8 @@ class Trace:
             "truncated": lambda value, most: 0,
             "square_root": lambda value: self.number("root", value),
             "multiply_add": lambda a, b, c: a * b + c,
+            "ask_for": lambda array, index: None,
+            "ask_to_write": lambda array, index: None,
             "range": self.turns,
         }
 
