@@ -9,7 +9,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 
 from clustermark.devices.simd_dots import SIDE, Dot
-from clustermark.devices.simd_matrix import BYTE, LONG, ROW, begin_tiles, end_tiles, unit_of
+from clustermark.devices.simd_matrix import LONG, ROW, begin_tiles, end_tiles, unit_of
+from clustermark.devices.simd_memory import BYTE
 from clustermark.devices.simd_types import operation, spread
 
 # Of vectors; of tiles of a matrix unit, which has eight.

@@ -13,13 +13,13 @@ from llvmlite import ir
 from numba.core import cgutils, types
 
 from clustermark.devices.simd_dots import SIDE, Dot
-from clustermark.devices.simd_memory import call
+from clustermark.devices.simd_memory import BYTE, call
 from clustermark.devices.simd_types import operation, spread
 
 # Bytes of a row of a tile.
 ROW = 64
 TILES = 8
-BYTE, WORD, LONG = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+WORD, LONG = ir.IntType(32), ir.IntType(64)
 
 
 class Unit(Protocol):

@@ -12,8 +12,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 
 from clustermark.devices.simd_dots import SIDE, Dot, joined
-from clustermark.devices.simd_matrix import BYTE, LONG, ROW, WORD, unit_of
-from clustermark.devices.simd_memory import LINE
+from clustermark.devices.simd_matrix import LONG, ROW, WORD, unit_of
+from clustermark.devices.simd_memory import BYTE, LINE
 from clustermark.devices.simd_types import operation, spread
 
 # Which tiles are the sums, row by row, which A's rows, which B's columns.

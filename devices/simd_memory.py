@@ -21,10 +21,17 @@ def call(builder: Any, name: str, result: Any, arguments: list[Any], **flags: An
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments, **flags)
 
 
+BYTE = ir.IntType(8)
 # Bytes of a line of the caches.
 LINE = 64
 # Lines are asked for into the first cache, to be changed or read, or into the second, to be read.
 TO_CHANGE, TO_READ, TO_READ_LATER = (1, 3), (0, 3), (0, 2)
+
+
+def bytes_at(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> Any:
+    """Pointer to the bytes of a flat array from element `offset` on."""
+    data = context.make_array(kind)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [offset]), BYTE.as_pointer())
 
 
 def prefetch(builder: Any, pointer: Any, how: tuple[int, int] = TO_CHANGE) -> None:

@@ -16,9 +16,9 @@ from numba.core.datamodel.models import OpaqueModel
 from numba.core.pythonapi import NativeValue
 from numba.extending import register_model, typeof_impl, unbox
 
-from clustermark.devices.simd_dots import DOTS, SIDE, Dot, joined
+from clustermark.devices.simd_dots import DOTS, SIDE, Dot
 from clustermark.devices.simd_matrix_product import matrix_product
-from clustermark.devices.simd_memory import LINE, TO_READ, TO_READ_LATER, prefetch
+from clustermark.devices.simd_memory import BYTE, LINE, TO_READ_LATER, bytes_at, prefetch
 from clustermark.devices.simd_types import operation, spread
 
 # Words per turn of the loop of vectors.
@@ -31,9 +31,7 @@ MATRIX_SHAPE = (2 * SIDE, 2)
 NARROWER = {"int8 vpmaddwd 512": (8, 2)}
 # Bytes by which A's panel, which comes from the second cache, is asked for beforehand.
 AHEAD = 1024
-# Words by which rows that lie side by side are asked for before they are packed: each word lies on another page.
-WORDS_AHEAD = 8
-POINTER, BYTE = ir.IntType(64), ir.IntType(8)
+POINTER = ir.IntType(64)
 
 
 @dataclass(frozen=True)
@@ -107,86 +105,6 @@ tile_unit = _constant(lambda tile: tile.unit)
 tile_matrix = _constant(lambda tile: int(tile.dot.matrix))
 
 
-def _packer(height_of: Any, flips: Any) -> Any:
-    """Intrinsic that packs one word of every row of a panel."""
-
-    def generator(typing_context: Any, tile: Any, x: Any, i: Any, k: Any, buffer: Any, at: Any, lines: Any) -> Any:
-        """buffer[at : at + height] = the word at column k of rows i … of x; no bounds are checked.
-
-        lines : 1 where rows lie side by side (x.strides[0] is the size of a number): one load then serves all; 2 where
-            the numbers of a row do: one load then is a word; else 0
-        """
-        dot, height = tile.tile.dot, height_of(tile.tile)
-
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            _, x_array, row, column, flat, first, by_lines = arguments
-            target = context.make_array(x)(context, builder, x_array)
-            down, right = cgutils.unpack_tuple(builder, target.strides)
-            start = builder.gep(
-                builder.bitcast(target.data, BYTE.as_pointer()),
-                [builder.add(builder.mul(row, down), builder.mul(column, right))],
-            )
-            into = _address(context, builder, buffer, flat, first)
-            element = context.get_value_type(x.dtype)
-            size = x.dtype.bitwidth // 8
-            flip = 1 << 8 * size - 1 if flips and dot.unsigned else 0
-
-            def word(r: int, count: int) -> Any:
-                """Words of `count` rows from r on, which lie side by side."""
-                kind = ir.VectorType(element, count)
-                first_of_row = builder.gep(start, [builder.mul(down, ir.Constant(POINTER, r))])
-                places = [
-                    builder.gep(first_of_row, [builder.mul(right, ir.Constant(POINTER, g))]) for g in range(dot.group)
-                ]
-                numbers = [builder.load(builder.bitcast(at, kind.as_pointer()), align=size) for at in places]
-                return joined(builder, numbers, flip)
-
-            def row_word(r: int) -> Any:
-                """Word of one row whose numbers lie side by side."""
-                kind = ir.VectorType(element, dot.group)
-                place = builder.gep(start, [builder.mul(down, ir.Constant(POINTER, r))])
-                numbers = builder.load(builder.bitcast(place, kind.as_pointer()), align=size)
-                if flip:
-                    numbers = builder.xor(numbers, ir.Constant(kind, [flip] * dot.group))
-                wide = ir.VectorType(ir.IntType(32 // dot.group), dot.group)
-                if kind.element.width < wide.element.width:
-                    numbers = builder.sext(numbers, wide)
-                return builder.bitcast(numbers, ir.VectorType(ir.IntType(32), 1))
-
-            def put(words: Any, r: int) -> None:
-                step = builder.bitcast(into, words.type.element.as_pointer())
-                pointer = builder.gep(step, [ir.Constant(POINTER, r)])
-                builder.store(words, builder.bitcast(pointer, words.type.as_pointer()), align=4)
-
-            def is_(value: int) -> Any:
-                return builder.icmp_signed("==", by_lines, ir.Constant(POINTER, value))
-
-            with builder.if_else(is_(1)) as (side_by_side, apart):
-                with side_by_side:
-                    for g in range(dot.group):
-                        later = builder.mul(right, ir.Constant(POINTER, WORDS_AHEAD * dot.group + g))
-                        for line in range(0, height * size, LINE):
-                            wanted = builder.add(later, ir.Constant(POINTER, line))
-                            prefetch(builder, builder.gep(start, [wanted]), TO_READ)
-                    put(word(0, height), 0)
-                with apart, builder.if_else(is_(2)) as (whole, single):
-                    with whole:
-                        for r in range(height):
-                            put(row_word(r) if dot.group > 1 else word(r, 1), r)
-                    with single:
-                        for r in range(height):
-                            put(word(r, 1), r)
-            return context.get_dummy_value()
-
-        return types.void(tile, x, i, k, buffer, at, lines), generate
-
-    return operation(generator)
-
-
-pack_rows = _packer(lambda tile: tile.rows, flips=True)
-pack_columns = _packer(lambda tile: tile.columns, flips=False)
-
-
 @operation
 def panel_offsets(typing_context: Any, tile: Any, b: Any, b_at: Any, words: Any, offsets: Any, at: Any) -> Any:
     """offsets[at : at + columns] = −Σ 128·b over each column of a panel of B, by the tile's own sums of products.
@@ -203,7 +121,7 @@ def panel_offsets(typing_context: Any, tile: Any, b: Any, b_at: Any, words: Any,
         vector = ir.VectorType(ir.IntType(32), lanes)
         zero: Any = ir.Constant(vector, None)
         slots = [cgutils.alloca_once_value(builder, zero) for _ in range(shape.vectors)]
-        start = _address(context, builder, b, b_array, b_first)
+        start = bytes_at(context, builder, b, b_array, b_first)
         each_128: Any = ir.Constant(vector, [0x80808080] * lanes)
         for slot in slots:
             builder.store(zero, slot)
@@ -212,7 +130,7 @@ def panel_offsets(typing_context: Any, tile: Any, b: Any, b_at: Any, words: Any,
             for v, slot in enumerate(slots):
                 words_here = builder.load(_at(builder, here, v * lanes * size, vector), align=size)
                 builder.store(shape.dot.emit(builder, builder.load(slot), each_128, words_here), slot)
-        into = _address(context, builder, offsets, sums_array, first)
+        into = bytes_at(context, builder, offsets, sums_array, first)
         for v, slot in enumerate(slots):
             builder.store(
                 builder.sub(zero, builder.load(slot)), _at(builder, into, v * lanes * size, vector), align=size
@@ -220,12 +138,6 @@ def panel_offsets(typing_context: Any, tile: Any, b: Any, b_at: Any, words: Any,
         return context.get_dummy_value()
 
     return types.void(tile, b, b_at, words, offsets, at), generate
-
-
-def _address(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> Any:
-    """Pointer to the bytes of a flat array from element `offset` on."""
-    data = context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [offset]), BYTE.as_pointer())
 
 
 def _corner(context: Any, builder: Any, kind: Any, array: Any, row: Any, column: Any) -> tuple[Any, Any]:
@@ -262,7 +174,7 @@ def tile_product(
         _, a_array, a_first, b_array, b_first, length, c_array, row, column, rest = arguments
         alpha, accumulate, start_array, start_first, next_first, step = cgutils.unpack_tuple(builder, rest)
         if shape.dot.matrix:
-            panels = _address(context, builder, a, a_array, a_first), _address(context, builder, b, b_array, b_first)
+            panels = bytes_at(context, builder, a, a_array, a_first), bytes_at(context, builder, b, b_array, b_first)
             corner, down = _corner(context, builder, c, c_array, row, column)
             matrix_product(builder, shape.dot, panels, length, (corner, down), (alpha, accumulate))
             return context.get_dummy_value()
@@ -272,7 +184,7 @@ def tile_product(
         zero: Any = ir.Constant(total, None)
         first = [zero] * shape.vectors
         if shape.dot.unsigned:
-            begin = _address(context, builder, more[2], start_array, start_first)
+            begin = bytes_at(context, builder, more[2], start_array, start_first)
             wide = [_at(builder, begin, v * shape.dot.lanes * size, total) for v in range(shape.vectors)]
             first = [builder.load(pointer, align=size) for pointer in wide]
         corner, down = _corner(context, builder, c, c_array, row, column)
@@ -283,7 +195,7 @@ def tile_product(
             for offset in (*range(0, last, LINE), last):
                 prefetch(builder, builder.gep(line, [ir.Constant(POINTER, offset)]))
         sums = {place: cgutils.alloca_once_value(builder, first[place[1]]) for place in places}
-        coming = _address(context, builder, b, b_array, next_first), step
+        coming = bytes_at(context, builder, b, b_array, next_first), step
         _panels(context, builder, shape, (a, a_array, a_first), (b, b_array, b_first), length, sums, coming)
         factor = spread(builder, alpha, shape.dot.lanes)
         whole = isinstance(c.dtype, types.Integer)
@@ -310,7 +222,7 @@ def _panels(context: Any, builder: Any, shape: Tile, a: Any, b: Any, length: Any
     word = context.get_value_type(a[0].dtype)
     size = a[0].dtype.bitwidth // 8
     vector = ir.VectorType(word, shape.dot.lanes)
-    left, right = (_address(context, builder, *side) for side in (a, b))
+    left, right = (bytes_at(context, builder, *side) for side in (a, b))
     turns = builder.sdiv(length, ir.Constant(POINTER, UNROLL))
     with cgutils.for_range(builder, turns) as loop:
         here = builder.gep(left, [builder.mul(loop.index, ir.Constant(POINTER, UNROLL * shape.rows * size))])

@@ -13,9 +13,8 @@ from numba.extending import overload
 from clustermark.devices.simd_dots import SIDE
 from clustermark.devices.simd_matrix import begin_tiles, end_tiles
 from clustermark.devices.simd_matrix_product import pack_square
+from clustermark.devices.simd_packing import pack_columns, pack_rows
 from clustermark.devices.simd_tiles import (
-    pack_columns,
-    pack_rows,
     panel_offsets,
     tile_columns,
     tile_group,
