@@ -35,7 +35,7 @@ Rate = Callable[[], float]
 def blocks_again(tile, a, b, words, c, rows, columns, offsets, scratch, times):
     """The same packed block of A and panels of B, added to C so many times."""
     for _ in range(times):
-        multiply_block(tile, a, b, words, c, (0, rows), (0, columns), c.dtype.type(1), 1, offsets, scratch)
+        multiply_block(tile, a, b, (words, words, 0), c, (0, rows), (0, columns), c.dtype.type(1), 1, offsets, scratch)
 
 
 def block_rate(element: str, rows: int, columns: int, threads: int) -> Rate:
@@ -76,7 +76,7 @@ def measure(precision: str, n: int, rounds: int) -> tuple[list[list[str]], str]:
     whole = 2.0 * n**3
     sides: dict[tuple[str, int], Rate] = {}
     for threads in THREADS:
-        sides["FMA chains", threads] = peak_of(precision, threads, time.perf_counter)
+        sides["FMA chains", threads] = peak_of(precision, threads, time.perf_counter, Workspace(element).dot)
         for name, (rows, columns) in levels(element).items():
             sides[name, threads] = block_rate(element, rows, columns, threads)
         workspace = Workspace(element, threads)

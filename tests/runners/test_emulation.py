@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from clustermark.core.environment import Environment
 from clustermark.core.errors import UsageError
-from clustermark.runners.emulation import network, start
+from clustermark.runners.emulation import cluster, network, start
 from clustermark.runners.emulation.shape import Shape, make_shape, parse_delay, parse_rate
 from clustermark.runners.emulation.start import Request, chosen_control, core_lists
 from clustermark.runners.emulation.switch import Switch, wire_bytes
@@ -250,3 +250,33 @@ def test_ranks_on_nodes_of_one_machine_share_its_cores() -> None:
         "emulated network: 3 nodes, 1 Gbit/s",
     )
     assert labels_of_launch(Environment({"cpu": {"cores": 2}}, {}, ranks, {}), 1) == ()
+
+
+@pytest.mark.parametrize(
+    ("late", "held", "trip"),
+    [(22e-6, 28e-6, 211e-6), (-3e-6, 50e-6, 205e-6), (70e-6, 25e-6, 301e-6)],
+)
+def test_a_switch_whose_timer_is_late_holds_frames_shorter_by_half_of_the_delay_at_most(
+    late: float, held: float, trip: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delays: list[float] = []
+    ended: list[int] = []
+
+    def started(ports: object, shape: Shape, delay: float) -> int:
+        delays.append(delay)
+        return len(delays)
+
+    def measured(agent: str, verb: str) -> dict[str, float]:
+        timer = 2 * (delays[-1] + late) if delays[-1] else 0.0
+        return {"round_trip": 111e-6 + timer, "payload_rate": 1e9}
+
+    monkeypatch.setattr(cluster, "start_switch", started)
+    monkeypatch.setattr(cluster, "measure_link", measured)
+    monkeypatch.setattr(cluster.os, "kill", lambda pid, how: ended.append(pid))
+    monkeypatch.setattr(cluster.os, "waitpid", lambda pid, options: None)
+    found = cluster.measured_network("agent", Shape(2, 1e9, 50e-6), [3, 4])
+    assert ended == [1, 2], "the two that were tried, and not the one that stays"
+    assert delays == pytest.approx([0.0, 50e-6, held])
+    assert found["switch_delay"] == delays[-1]
+    assert found["own_round_trip"] == pytest.approx(111e-6)
+    assert found["round_trip"] == pytest.approx(trip)
