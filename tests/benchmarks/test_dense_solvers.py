@@ -272,7 +272,9 @@ def test_the_plan_refuses_a_matrix_that_does_not_fit_before_anything_is_launched
     assert refusal(case, workload, here, Sampling()) == "", "of a node that is not known nothing is refused"
     assert refusal(case, workload, replace(here, memory=2e9), Sampling()) == ""
     told = refusal(case, workload, replace(here, memory=0.5e9), Sampling())
-    assert told.startswith("needs ") and "on a node where 500 MB are available; use a smaller n" in told
+    assert (
+        told.startswith("needs ") and "on a node where 500 MB are available; use a smaller size or more nodes" in told
+    )
     assert workload.memory(case) == pytest.approx(gigabytes * 1e9, rel=0.1)
     assert workload.refuse(replace(case, params={**case.params, "p": 3})) == refusal(
         replace(case, params={**case.params, "p": 3}), workload, replace(here, memory=1.0), Sampling()

@@ -139,7 +139,7 @@ def test_kill_9_of_a_rank_fails_one_case_and_the_run_goes_on(
 def test_an_interrupt_marks_the_run_and_resume_completes_it(
     clustermark: Run, suite: Path, tmp_path: Path, plugin_environment: dict[str, str]
 ) -> None:
-    suite.write_text(SUITE.replace("seconds = 0.05", "seconds = 0.15"))  # not over before a busy machine has looked
+    suite.write_text(SUITE.replace("seconds = 0.05", "seconds = 0.5"))  # not over before a busy machine has looked
     for number in (signal.SIGINT, signal.SIGTERM):
         out = tmp_path / number.name
         process = start(suite, out, plugin_environment)
