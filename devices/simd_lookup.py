@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 
+from clustermark.devices.simd_memory import TO_CHANGE, TO_READ, bytes_at, prefetch
 from clustermark.devices.simd_types import ELEMENTS, LANE, Vector, operation, spread, vector_type
 
 
@@ -37,15 +38,10 @@ def element(typing_context: Any, array: Any, index: Any) -> Any:
     return array.dtype(array, index), generate
 
 
-def _prefetch(context: Any, builder: Any, signature: Any, arguments: Any, writing: int) -> Any:
-    """LLVM's prefetch of array[index]."""
-    array, position = signature.args[0], context.cast(builder, arguments[1], signature.args[1], types.intp)
-    data = context.make_array(array)(context, builder, arguments[0]).data
-    place, number = builder.bitcast(builder.gep(data, [position]), ir.IntType(8).as_pointer()), ir.IntType(32)
-    kind = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
-    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    # To be used again and again, and data.
-    builder.call(function, [place, *(ir.Constant(number, value) for value in (writing, 3, 1))])
+def _asked(context: Any, builder: Any, signature: Any, arguments: Any, how: tuple[int, int]) -> Any:
+    """`prefetch` of array[index]."""
+    position = context.cast(builder, arguments[1], signature.args[1], types.intp)
+    prefetch(builder, bytes_at(context, builder, signature.args[0], arguments[0], position), how)
     return context.get_dummy_value()
 
 
@@ -54,7 +50,7 @@ def ask_for(typing_context: Any, array: Any, index: Any) -> Any:
     """Bring the cache line of array[index] into the caches, and do not wait for it; any index will do."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _prefetch(context, builder, signature, arguments, 0)
+        return _asked(context, builder, signature, arguments, TO_READ)
 
     return types.void(array, index), generate
 
@@ -64,7 +60,7 @@ def ask_to_write(typing_context: Any, array: Any, index: Any) -> Any:
     """As `ask_for`, of a line that will be written: no other core may keep it."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _prefetch(context, builder, signature, arguments, 1)
+        return _asked(context, builder, signature, arguments, TO_CHANGE)
 
     return types.void(array, index), generate
 

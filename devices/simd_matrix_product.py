@@ -13,7 +13,7 @@ from numba.core import cgutils, types
 
 from clustermark.devices.simd_dots import SIDE, Dot, joined
 from clustermark.devices.simd_matrix import LONG, ROW, WORD, unit_of
-from clustermark.devices.simd_memory import BYTE, LINE
+from clustermark.devices.simd_memory import BYTE, LINE, bytes_at, entry_at
 from clustermark.devices.simd_types import operation, spread
 
 # Which tiles are the sums, row by row, which A's rows, which B's columns.
@@ -110,12 +110,8 @@ def pack_square(typing_context: Any, tile: Any, x: Any, i: Any, k: Any, buffer: 
         if not dot.matrix:
             return context.get_dummy_value()
         _, x_array, row, column, flat, first, by_lines = arguments
-        source = context.make_array(x)(context, builder, x_array)
-        down, right = cgutils.unpack_tuple(builder, source.strides)
-        place = builder.add(builder.mul(row, down), builder.mul(column, right))
-        start = builder.gep(builder.bitcast(source.data, BYTE.as_pointer()), [place])
-        data = context.make_array(buffer)(context, builder, flat).data
-        into = builder.bitcast(builder.gep(data, [first]), BYTE.as_pointer())
+        start, down, right = entry_at(context, builder, x, x_array, row, column)
+        into = bytes_at(context, builder, buffer, flat, first)
         words, size = ir.VectorType(WORD, SIDE), x.dtype.bitwidth // 8
         numbers = ir.VectorType(context.get_value_type(x.dtype), SIDE)
 

@@ -30,15 +30,22 @@ TO_CHANGE, TO_READ, TO_READ_LATER = (1, 3), (0, 3), (0, 2)
 
 def bytes_at(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> Any:
     """Pointer to the bytes of a flat array from element `offset` on."""
-    data = context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [offset]), BYTE.as_pointer())
+    return _element_pointer(context, builder, kind, array, offset, BYTE)
+
+
+def entry_at(context: Any, builder: Any, kind: Any, array: Any, row: Any, column: Any) -> tuple[Any, Any, Any]:
+    """Pointer to the bytes of array[row, column], and the bytes from there to the next row and the next column."""
+    target = context.make_array(kind)(context, builder, array)
+    down, right = cgutils.unpack_tuple(builder, target.strides)
+    place = builder.add(builder.mul(row, down), builder.mul(column, right))
+    return builder.gep(builder.bitcast(target.data, BYTE.as_pointer()), [place]), down, right
 
 
 def prefetch(builder: Any, pointer: Any, how: tuple[int, int] = TO_CHANGE) -> None:
     """Ask for the line of a pointer; `how` is LLVM's: to write or not, and how near."""
-    kind = ir.FunctionType(ir.VoidType(), [pointer.type, *[ir.IntType(32)] * 3])
-    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    builder.call(function, [pointer, *(ir.Constant(ir.IntType(32), value) for value in (*how, 1))])
+    data = 1
+    numbers = [ir.Constant(ir.IntType(32), value) for value in (*how, data)]
+    call(builder, "llvm.prefetch.p0", ir.VoidType(), [pointer, *numbers])
 
 
 @operation

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 
 from clustermark.devices.simd_dots import joined
-from clustermark.devices.simd_memory import BYTE, LINE, TO_READ, bytes_at, prefetch
+from clustermark.devices.simd_memory import LINE, TO_READ, bytes_at, entry_at, prefetch
 from clustermark.devices.simd_types import operation
 
 POINTER = ir.IntType(64)
@@ -29,12 +29,7 @@ def _packer(height_of: Any, flips: Any) -> Any:
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             _, x_array, row, column, flat, first, by_lines = arguments
-            target = context.make_array(x)(context, builder, x_array)
-            down, right = cgutils.unpack_tuple(builder, target.strides)
-            start = builder.gep(
-                builder.bitcast(target.data, BYTE.as_pointer()),
-                [builder.add(builder.mul(row, down), builder.mul(column, right))],
-            )
+            start, down, right = entry_at(context, builder, x, x_array, row, column)
             into = bytes_at(context, builder, buffer, flat, first)
             element = context.get_value_type(x.dtype)
             size = x.dtype.bitwidth // 8

@@ -18,7 +18,7 @@ from numba.extending import register_model, typeof_impl, unbox
 
 from clustermark.devices.simd_dots import DOTS, SIDE, Dot
 from clustermark.devices.simd_matrix_product import matrix_product
-from clustermark.devices.simd_memory import BYTE, LINE, TO_READ_LATER, bytes_at, prefetch
+from clustermark.devices.simd_memory import LINE, TO_READ_LATER, bytes_at, entry_at, prefetch
 from clustermark.devices.simd_types import operation, spread
 
 # Words per turn of the loop of vectors.
@@ -123,8 +123,6 @@ def panel_offsets(typing_context: Any, tile: Any, b: Any, b_at: Any, words: Any,
         slots = [cgutils.alloca_once_value(builder, zero) for _ in range(shape.vectors)]
         start = bytes_at(context, builder, b, b_array, b_first)
         each_128: Any = ir.Constant(vector, [0x80808080] * lanes)
-        for slot in slots:
-            builder.store(zero, slot)
         with cgutils.for_range(builder, length) as loop:
             here = builder.gep(start, [builder.mul(loop.index, ir.Constant(POINTER, shape.columns * size))])
             for v, slot in enumerate(slots):
@@ -138,14 +136,6 @@ def panel_offsets(typing_context: Any, tile: Any, b: Any, b_at: Any, words: Any,
         return context.get_dummy_value()
 
     return types.void(tile, b, b_at, words, offsets, at), generate
-
-
-def _corner(context: Any, builder: Any, kind: Any, array: Any, row: Any, column: Any) -> tuple[Any, Any]:
-    """Pointer to the bytes of array[row, column], and the bytes from there to the next row."""
-    target = context.make_array(kind)(context, builder, array)
-    down, right = cgutils.unpack_tuple(builder, target.strides)
-    place = builder.add(builder.mul(row, down), builder.mul(column, right))
-    return builder.gep(builder.bitcast(target.data, BYTE.as_pointer()), [place]), down
 
 
 def _at(builder: Any, start: Any, offset: int, kind: Any) -> Any:
@@ -175,7 +165,7 @@ def tile_product(
         alpha, accumulate, start_array, start_first, next_first, step = cgutils.unpack_tuple(builder, rest)
         if shape.dot.matrix:
             panels = bytes_at(context, builder, a, a_array, a_first), bytes_at(context, builder, b, b_array, b_first)
-            corner, down = _corner(context, builder, c, c_array, row, column)
+            corner, down, _ = entry_at(context, builder, c, c_array, row, column)
             matrix_product(builder, shape.dot, panels, length, (corner, down), (alpha, accumulate))
             return context.get_dummy_value()
         total = ir.VectorType(context.get_value_type(c.dtype), shape.dot.lanes)
@@ -187,7 +177,7 @@ def tile_product(
             begin = bytes_at(context, builder, more[2], start_array, start_first)
             wide = [_at(builder, begin, v * shape.dot.lanes * size, total) for v in range(shape.vectors)]
             first = [builder.load(pointer, align=size) for pointer in wide]
-        corner, down = _corner(context, builder, c, c_array, row, column)
+        corner, down, _ = entry_at(context, builder, c, c_array, row, column)
         lines = [builder.gep(corner, [builder.mul(down, ir.Constant(POINTER, r))]) for r in range(shape.rows)]
         # Rows of C seldom begin with a line, so the last entry is in one of its own.
         last = shape.columns * size - 1
